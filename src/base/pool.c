@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spin-then-sleep pool. One 64-bit word, `claim`, holds the job's generation (high half) and the number of
+ * chunks nobody has claimed yet (low half). A thread claims by compare-and-swap, so a thread that comes late
+ * can never touch a finished job: its swap fails because the generation moved on. The caller returns as
+ * soon as all chunks are done; it never waits for a thread that did not get to run.
+ */
+#include "base/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { SPINS_BEFORE_SLEEP = 4000, SPINS_BEFORE_YIELD = 2000 };
+
+struct pool {
+    int n_threads;
+    pthread_t *threads; /* n_threads - 1, set at open */
+
+    /* The current job: written by the caller before `claim` is published, stable until all chunks are done. */
+    pool_chunk_fn *fn;
+    void *ctx;
+    int n_chunks;
+
+    _Alignas(64) atomic_uint_fast64_t claim; /* generation << 32 | unclaimed chunks */
+    _Alignas(64) atomic_int n_done;          /* chunks finished */
+
+    pthread_mutex_t mutex; /* guards sleeping on `wake` */
+    pthread_cond_t wake;
+    atomic_int n_sleeping;
+    atomic_bool stopping;
+};
+
+struct worker_start {
+    struct pool *pool;
+    int i_thread;
+};
+
+static void work(struct pool *pool, int i_thread);
+static void *worker_main(void *argument);
+static void publish(struct pool *pool, int n_chunks);
+static void wake_sleepers(struct pool *pool);
+static void relax(void);
+
+void pool_for(struct pool *pool, int n_chunks, pool_chunk_fn *fn, void *ctx)
+{
+    if (n_chunks <= 0) {
+        return;
+    }
+    if (n_chunks == 1 || pool->n_threads == 1) {
+        for (int i = 0; i < n_chunks; i++) {
+            fn(ctx, i, 0);
+        }
+        return;
+    }
+    pool->fn = fn;
+    pool->ctx = ctx;
+    publish(pool, n_chunks);
+    work(pool, 0);
+    for (int spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks; spins++) {
+        if (spins < SPINS_BEFORE_YIELD) {
+            relax();
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+enum mscope_status pool_open(struct pool **out, int n_threads, struct mscope_error *err)
+{
+    assert(n_threads >= 1);
+    struct pool *pool = aligned_alloc(64, (sizeof *pool + 63) / 64 * 64);
+    pthread_t *threads = calloc((size_t)n_threads, sizeof *threads);
+    *out = NULL;
+    if (pool == NULL || threads == NULL) {
+        free(pool);
+        free(threads);
+        return error_set_memory(err, "thread pool", sizeof *pool);
+    }
+    *pool = (struct pool){.n_threads = 1, .threads = threads};
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    for (int i = 1; i < n_threads; i++) {
+        struct worker_start *start = malloc(sizeof *start);
+        int failed = start == NULL ? ENOMEM : 0;
+        if (start != NULL) {
+            *start = (struct worker_start){pool, i};
+            failed = pthread_create(&threads[i - 1], NULL, worker_main, start);
+        }
+        if (failed != 0) {
+            free(start);
+            pool_close(&pool);
+            return error_set_errno(err, failed, "thread pool", "cannot start a thread");
+        }
+        pool->n_threads++;
+    }
+    *out = pool;
+    return MSCOPE_OK;
+}
+
+void pool_close(struct pool **pool_pointer)
+{
+    struct pool *pool = *pool_pointer;
+    if (pool == NULL) {
+        return;
+    }
+    atomic_store(&pool->stopping, true);
+    wake_sleepers(pool);
+    for (int i = 1; i < pool->n_threads; i++) {
+        pthread_join(pool->threads[i - 1], NULL);
+    }
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool->threads);
+    free(pool);
+    *pool_pointer = NULL;
+}
+
+int pool_n_threads(const struct pool *pool)
+{
+    return pool->n_threads;
+}
+
+/* Claims and runs chunks until none is left unclaimed. */
+static void work(struct pool *pool, int i_thread)
+{
+    uint_fast64_t claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+    while ((uint32_t)claim != 0) {
+        if (!atomic_compare_exchange_weak_explicit(&pool->claim, &claim, claim - 1,
+                                                   memory_order_acq_rel, memory_order_acquire)) {
+            continue;
+        }
+        pool->fn(pool->ctx, pool->n_chunks - (int)(uint32_t)claim, i_thread);
+        atomic_fetch_add_explicit(&pool->n_done, 1, memory_order_release);
+        claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+    }
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker_start start = *(struct worker_start *)argument;
+    struct pool *pool = start.pool;
+    free(argument);
+    int spins = 0;
+    while (!atomic_load_explicit(&pool->stopping, memory_order_relaxed)) {
+        if ((uint32_t)atomic_load_explicit(&pool->claim, memory_order_acquire) != 0) {
+            work(pool, start.i_thread);
+            spins = 0;
+        } else if (++spins < SPINS_BEFORE_SLEEP) {
+            relax();
+        } else {
+            pthread_mutex_lock(&pool->mutex);
+            atomic_fetch_add(&pool->n_sleeping, 1);
+            while ((uint32_t)atomic_load(&pool->claim) == 0 && !atomic_load(&pool->stopping)) {
+                pthread_cond_wait(&pool->wake, &pool->mutex);
+            }
+            atomic_fetch_sub(&pool->n_sleeping, 1);
+            pthread_mutex_unlock(&pool->mutex);
+            spins = 0;
+        }
+    }
+    return NULL;
+}
+
+static void publish(struct pool *pool, int n_chunks)
+{
+    pool->n_chunks = n_chunks;
+    atomic_store_explicit(&pool->n_done, 0, memory_order_relaxed);
+    uint_fast64_t generation = (atomic_load_explicit(&pool->claim, memory_order_relaxed) >> 32) + 1;
+    atomic_store(&pool->claim, generation << 32 | (uint32_t)n_chunks);
+    if (atomic_load(&pool->n_sleeping) > 0) {
+        wake_sleepers(pool);
+    }
+}
+
+static void wake_sleepers(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside kernels/ only: each level overwrites in the table what it does better, on top of the level below it.
+ * An ISA file is compiled with the flags of its ISA (by its suffix: *_avx2.c, *_neon.c, *_dotprod.c) and is
+ * entered only after the CPU was asked.
+ */
+#ifndef KERNELS_LEVELS_H
+#define KERNELS_LEVELS_H
+
+#include "kernels/kernels.h"
+
+void kernels_fill_ref(struct kernels *out);
+#if defined(__x86_64__)
+void kernels_fill_avx2(struct kernels *out); /* AVX2 + FMA + F16C */
+#endif
+#if defined(__aarch64__)
+void kernels_fill_neon(struct kernels *out);
+void kernels_fill_neon_dotprod(struct kernels *out);
+#endif
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the computer is and what it can reach: cores, memory of this process, and the read bandwidth of main
+ * memory. Measurements take explicit sizes and thread counts; nothing is cached here. One thread.
+ */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include "base/error.h"
+#include "base/pool.h"
+
+/* Physical cores this process may use (affinity mask honoured), at least 1. Falls back to online CPUs. */
+int machine_n_physical_cores(void);
+
+/* Largest cache of one core's hierarchy in bytes, 0 when unknown. */
+uint64_t machine_last_level_cache_bytes(void);
+
+/* "AMD EPYC 9B14", or "unknown CPU". Writes to `text`, returns it. */
+const char *machine_cpu_name(char *text, size_t size);
+
+struct machine_memory { /* of this process and of the computer, bytes */
+    uint64_t peak_rss, rss, rss_anonymous, rss_file;
+    uint64_t total, available;
+};
+enum mscope_status machine_read_memory(struct machine_memory *out, struct mscope_error *err);
+
+struct machine_bandwidth {
+    double median, best; /* bytes per second */
+    int n_passes;
+};
+/*
+ * Reads a buffer of `buffer_bytes` (clamped to a quarter of the available memory) with all threads of `pool`, in
+ * passes until `budget_ns` is spent, at least three. The buffer should be several times the last-level cache.
+ */
+enum mscope_status machine_measure_read(struct machine_bandwidth *out, struct pool *pool, uint64_t buffer_bytes,
+                                        uint64_t budget_ns, struct mscope_error *err);
+
+#endif
