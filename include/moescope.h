@@ -120,7 +120,7 @@ enum mscope_tokenize_flags {
 /*
  * Text (n_bytes bytes, any content, zero bytes included) to ids. Writes at most `max_ids` ids and always
  * sets *n_ids to the number needed; MSCOPE_ERR_BUFFER when they did not fit (nothing else is lost).
- * Bytes that are not UTF-8 are replaced as docs/FORMAT.md says; they never fail.
+ * Bytes that are not UTF-8 are replaced as docs/TOKENIZERS.md says; they never fail.
  */
 enum mscope_status mscope_tokenize(const struct mscope_model *model, const char *text, size_t n_bytes,
                                    unsigned flags, int32_t *ids, size_t max_ids, size_t *n_ids,
