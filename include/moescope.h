@@ -160,6 +160,7 @@ struct mscope_engine_params {
     const char *cpu_level; /* NULL: the best this CPU has; else one of mscope_cpu_levels() */
     bool exact;            /* weights dequantised to F32, F32 activations */
     int n_batch;           /* most rows evaluated at once; 0: 512 */
+    int n_ctx;             /* longest context of any session; 0: the model's training context */
     int n_outputs;         /* most rows of logits kept by one eval; 0: 1 */
 };
 
@@ -196,7 +197,7 @@ struct mscope_session;
 enum mscope_kv_type { MSCOPE_KV_DEFAULT, MSCOPE_KV_F32, MSCOPE_KV_F16, MSCOPE_KV_Q8_0 };
 
 struct mscope_session_params {
-    int n_ctx;               /* positions; 0: the model's training context, at most 4096 */
+    int n_ctx;               /* positions, at most the engine's n_ctx; 0: the engine's, at most 4096 */
     enum mscope_kv_type kv;  /* default: F32 in exact mode, else F16 */
 };
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gated feed-forward, dense or one of many experts: down( act(gate x) * (up x) ). Gate, up and activation are one
+ * parallel region, so the up projection never leaves a small tile; all experts of a wave share the regions.
+ */
+#include "forward/internal.h"
+
+struct ffn_job {
+    struct forward *forward;
+    const struct acts *in;
+    const struct ffn_group *groups;
+    int chunk_rows, chunks_per_group;
+    float *out;
+};
+
+static void gate_up_chunk(void *ctx, int i_chunk, int i_thread);
+static void down_chunk(void *ctx, int i_chunk, int i_thread);
+static int rows_of_chunk(const struct ffn_job *job, int i_chunk, int n_out, int *first_row);
+static void set_chunks(struct ffn_job *job, int n_groups, int n_out);
+
+void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_group *groups,
+                    int n_groups, float *out)
+{
+    struct acts *hidden = &forward->hidden;
+    struct ffn_job job = {.forward = forward, .in = in, .groups = groups, .out = out};
+    int n_rows_out = 0;
+    unsigned formats_down = 0;
+    for (int g = 0; g < n_groups; g++) {
+        int end = groups[g].first_out + groups[g].n_rows;
+        n_rows_out = end > n_rows_out ? end : n_rows_out;
+        formats_down |= 1u << acts_format(forward, groups[g].down->type);
+        forward_count_weight(forward, groups[g].gate);
+        forward_count_weight(forward, groups[g].up);
+        forward_count_weight(forward, groups[g].down);
+    }
+    hidden->n = (int)groups[0].gate->n_out;
+    hidden->ready = 0;
+    set_chunks(&job, n_groups, hidden->n);
+    pool_for(forward->pool, n_groups * job.chunks_per_group, gate_up_chunk, &job);
+
+    acts_prepare(forward, hidden, n_rows_out, formats_down);
+    set_chunks(&job, n_groups, (int)groups[0].down->n_out);
+    pool_for(forward->pool, n_groups * job.chunks_per_group, down_chunk, &job);
+}
+
+void ffn_run_dense(struct forward *forward, const struct layer_weights *layer)
+{
+    int n_rows = forward->batch->n_rows;
+    const struct ffn_group group = {
+        .gate = &layer->ffn_gate, .up = &layer->ffn_up, .down = &layer->ffn_down, .n_rows = n_rows};
+    unsigned formats = 1u << acts_format(forward, group.gate->type);
+    formats |= 1u << acts_format(forward, group.up->type);
+    acts_prepare(forward, &forward->normed, n_rows, formats);
+    ffn_run_groups(forward, &forward->normed, &group, 1, forward->branch);
+}
+
+static void gate_up_chunk(void *ctx, int i_chunk, int i_thread)
+{
+    const struct ffn_job *job = ctx;
+    struct forward *forward = job->forward;
+    const struct ffn_group *group = &job->groups[i_chunk / job->chunks_per_group];
+    size_t n_ff = group->gate->n_out;
+    int first_row;
+    int n_rows = rows_of_chunk(job, i_chunk, (int)n_ff, &first_row);
+    float *up = forward->tile + (size_t)i_thread * LINEAR_ACT_BLOCK * LINEAR_MAX_ROWS;
+    kernel_glu_fn *activate =
+        forward->config->activation == FFN_GELU ? forward->k->gelu_mul : forward->k->silu_mul;
+
+    for (int a = 0; a < group->n_rows; a += LINEAR_ACT_BLOCK) {
+        int n_acts = group->n_rows - a < LINEAR_ACT_BLOCK ? group->n_rows - a : LINEAR_ACT_BLOCK;
+        float *gate = forward->hidden.f32 + (size_t)(group->first_out + a) * n_ff + first_row;
+        linear_tile(forward, gate, n_ff, group->gate, first_row, n_rows, job->in, group->first_in + a,
+                    n_acts, i_thread);
+        linear_tile(forward, up, LINEAR_MAX_ROWS, group->up, first_row, n_rows, job->in,
+                    group->first_in + a, n_acts, i_thread);
+        for (int i = 0; i < n_acts; i++) {
+            activate(gate + (size_t)i * n_ff, gate + (size_t)i * n_ff,
+                     up + (size_t)i * LINEAR_MAX_ROWS, n_rows);
+        }
+    }
+}
+
+static void down_chunk(void *ctx, int i_chunk, int i_thread)
+{
+    const struct ffn_job *job = ctx;
+    const struct ffn_group *group = &job->groups[i_chunk / job->chunks_per_group];
+    size_t n_out = group->down->n_out;
+    int first_row;
+    int n_rows = rows_of_chunk(job, i_chunk, (int)n_out, &first_row);
+    for (int a = 0; a < group->n_rows; a += LINEAR_ACT_BLOCK) {
+        int n_acts = group->n_rows - a < LINEAR_ACT_BLOCK ? group->n_rows - a : LINEAR_ACT_BLOCK;
+        int i_out = group->first_out + a;
+        linear_tile(job->forward, job->out + (size_t)i_out * n_out + first_row, n_out, group->down,
+                    first_row, n_rows, &job->forward->hidden, i_out, n_acts, i_thread);
+    }
+}
+
+static void set_chunks(struct ffn_job *job, int n_groups, int n_out)
+{
+    job->chunk_rows = linear_chunk_rows(job->forward, n_groups * n_out);
+    job->chunks_per_group = (n_out + job->chunk_rows - 1) / job->chunk_rows;
+}
+
+static int rows_of_chunk(const struct ffn_job *job, int i_chunk, int n_out, int *first_row)
+{
+    *first_row = i_chunk % job->chunks_per_group * job->chunk_rows;
+    int left = n_out - *first_row;
+    return left < job->chunk_rows ? left : job->chunk_rows;
+}
