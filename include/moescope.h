@@ -264,6 +264,7 @@ enum mscope_status mscope_sampler_open(struct mscope_sampler **out, int n_vocab,
 void mscope_sampler_close(struct mscope_sampler **sampler);
 /* Tells the sampler of a token that is now part of the text (prompt or generated). */
 void mscope_sampler_accept(struct mscope_sampler *sampler, int32_t id);
+/* `logits` (n_vocab). A NaN is never chosen; -1 when there is nothing else. */
 int32_t mscope_sampler_next(struct mscope_sampler *sampler, const float *logits);
 
 /* ---- statistics ------------------------------------------------------------------------------------ */

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Cores, caches and the name of the CPU, from hwloc; a container's CPU quota from its control group. */
+#include "machine/machine.h"
+
+#include "machine/cgroup.h"
+
+#include <hwloc.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int count_cores(hwloc_topology_t topology);
+static int n_online(void);
+static bool load(hwloc_topology_t *topology);
+
+int machine_n_physical_cores(void)
+{
+    hwloc_topology_t topology;
+    int n_cores = 0;
+    if (load(&topology)) {
+        n_cores = count_cores(topology);
+        hwloc_topology_destroy(topology);
+    }
+    if (n_cores < 1) {
+        n_cores = n_online();
+    }
+    double quota = cgroup_cpu_quota();
+    if (quota > 0 && quota < n_cores) {
+        n_cores = quota < 1 ? 1 : (int)quota;
+    }
+    return n_cores;
+}
+
+uint64_t machine_last_level_cache_bytes(void)
+{
+    hwloc_topology_t topology;
+    if (!load(&topology)) {
+        return 0;
+    }
+    uint64_t largest = 0;
+    hwloc_obj_t up = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PU, 0);
+    for (; up != NULL; up = up->parent) {
+        if (hwloc_obj_type_is_cache(up->type) && up->attr->cache.size > largest) {
+            largest = up->attr->cache.size;
+        }
+    }
+    hwloc_topology_destroy(topology);
+    return largest;
+}
+
+const char *machine_cpu_name(char *text, size_t size)
+{
+    if (size == 0) {
+        return text;
+    }
+    snprintf(text, size, "unknown CPU");
+    hwloc_topology_t topology;
+    if (!load(&topology)) {
+        return text;
+    }
+    hwloc_obj_t object = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
+    if (object == NULL) {
+        object = hwloc_get_root_obj(topology);
+    }
+    const char *name = hwloc_obj_get_info_by_name(object, "CPUModel");
+    if (name != NULL && name[0] != '\0') {
+        snprintf(text, size, "%s", name);
+    }
+    hwloc_topology_destroy(topology);
+    return text;
+}
+
+/* Cores with at least one thread that this process is bound to. */
+static int count_cores(hwloc_topology_t topology)
+{
+    hwloc_bitmap_t bound = hwloc_bitmap_alloc();
+    if (bound == NULL) {
+        return 0;
+    }
+    if (hwloc_get_cpubind(topology, bound, HWLOC_CPUBIND_PROCESS) != 0 ||
+        hwloc_bitmap_iszero(bound)) {
+        hwloc_bitmap_copy(bound, hwloc_topology_get_allowed_cpuset(topology));
+    }
+    int n_found = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+    int n_cores = 0;
+    for (int i = 0; i < n_found; i++) {
+        hwloc_obj_t core = hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i);
+        n_cores += hwloc_bitmap_intersects(core->cpuset, bound) ? 1 : 0;
+    }
+    hwloc_bitmap_free(bound);
+    return n_cores;
+}
+
+static int n_online(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : (int)n;
+}
+
+/* The topology of CPUs and caches only: asking devices takes long. Disallowed CPUs are left out by hwloc. */
+static bool load(hwloc_topology_t *topology)
+{
+    if (hwloc_topology_init(topology) != 0) {
+        return false;
+    }
+    hwloc_topology_set_io_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    if (hwloc_topology_load(*topology) != 0) {
+        hwloc_topology_destroy(*topology);
+        return false;
+    }
+    return true;
+}
