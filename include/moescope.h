@@ -267,6 +267,9 @@ void mscope_sampler_accept(struct mscope_sampler *sampler, int32_t id);
 /* `logits` (n_vocab). A NaN is never chosen; -1 when there is nothing else. */
 int32_t mscope_sampler_next(struct mscope_sampler *sampler, const float *logits);
 
+/* The largest logit, the lowest id on ties: what a sampler at temperature 0 without penalty gives. */
+int32_t mscope_greedy(const float *logits, int n_vocab);
+
 /* ---- statistics ------------------------------------------------------------------------------------ */
 
 struct mscope_stats { /* since the engine was opened or the statistics were reset */

@@ -2,6 +2,7 @@
 /* Composition root: kernels for this CPU, threads, expert store and forward pass put together for one model. */
 #include "engine/internal.h"
 #include "machine/machine.h"
+#include "sample/measure.h"
 
 #include <stdlib.h>
 
@@ -168,6 +169,11 @@ const float *mscope_engine_logits(const struct mscope_engine *engine, int i_outp
         return NULL;
     }
     return engine->logits + (size_t)i_output * engine->model->config.n_vocab;
+}
+
+int32_t mscope_greedy(const float *logits, int n_vocab)
+{
+    return measure_argmax(logits, n_vocab);
 }
 
 void mscope_engine_get_stats(const struct mscope_engine *engine, struct mscope_stats *stats)
