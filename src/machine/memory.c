@@ -45,6 +45,7 @@ enum mscope_status machine_read_memory(struct machine_memory *out, struct mscope
         return status;
     }
     out->rss_file += shared;
+    out->peak_rss = out->peak_rss > out->rss ? out->peak_rss : out->rss; /* the kernel's counters lag */
     struct cgroup_memory group;
     if (cgroup_read_memory(&group)) {
         out->total = group.limit < out->total ? group.limit : out->total;

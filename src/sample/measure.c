@@ -8,14 +8,19 @@
 
 enum { N_TOP = 5 };
 
-static double log_sum_exp(const float *logits, int n_vocab);
+struct norm { /* ln sum e^logit = best + log_sum, kept apart: large logits would swallow the second */
+    double best, log_sum;
+};
+
+static struct norm find_norm(const float *logits, int n_vocab);
+static double log_prob(double logit, struct norm norm);
 static void find_top(int32_t top[N_TOP], const float *logits, int n_vocab);
 static double larger(double a, double b);
 
 double measure_log_prob(const float *logits, int n_vocab, int32_t id)
 {
     assert(id >= 0 && id < n_vocab);
-    return (double)logits[id] - log_sum_exp(logits, n_vocab);
+    return log_prob((double)logits[id], find_norm(logits, n_vocab));
 }
 
 int32_t measure_argmax(const float *logits, int n_vocab)
@@ -57,8 +62,8 @@ void measure_distance_add(struct measure_distance *acc, const float *reference, 
                           int n_vocab)
 {
     assert(n_vocab >= N_TOP);
-    double norm_a = log_sum_exp(reference, n_vocab);
-    double norm_b = log_sum_exp(other, n_vocab);
+    struct norm norm_a = find_norm(reference, n_vocab);
+    struct norm norm_b = find_norm(other, n_vocab);
     double mean = 0;
     for (int i = 0; i < n_vocab; i++) {
         mean += (double)reference[i];
@@ -69,9 +74,10 @@ void measure_distance_add(struct measure_distance *acc, const float *reference, 
     for (int i = 0; i < n_vocab; i++) {
         double a = (double)reference[i];
         double b = (double)other[i];
-        double p = exp(a - norm_a);
-        if (p > 0) { /* p ln p is 0 at 0 */
-            kl += p * ((a - norm_a) - (b - norm_b));
+        double ln_p = log_prob(a, norm_a);
+        double p = exp(ln_p);
+        if (p != 0) { /* p ln p is 0 at 0 */
+            kl += p * (ln_p - log_prob(b, norm_b));
         }
         acc->max_error = larger(acc->max_error, fabs(a - b));
         acc->square_error_sum += (a - b) * (a - b);
@@ -103,19 +109,24 @@ double measure_distance_relative(const struct measure_distance *acc)
     return sqrt(acc->square_error_sum / acc->reference_square_sum);
 }
 
-/* ln sum e^logit, taken relative to the largest. A NaN among the logits makes it NaN. */
-static double log_sum_exp(const float *logits, int n_vocab)
+/* A NaN among the logits makes the norm NaN. */
+static struct norm find_norm(const float *logits, int n_vocab)
 {
     int32_t i_best = measure_argmax(logits, n_vocab);
     if (i_best < 0) {
-        return (double)NAN;
+        return (struct norm){(double)NAN, (double)NAN};
     }
-    double best = (double)logits[i_best];
-    double sum = 0;
+    struct norm norm = {(double)logits[i_best], 0};
     for (int i = 0; i < n_vocab; i++) {
-        sum += exp((double)logits[i] - best);
+        norm.log_sum += exp((double)logits[i] - norm.best);
     }
-    return best + log(sum);
+    norm.log_sum = log(norm.log_sum);
+    return norm;
+}
+
+static double log_prob(double logit, struct norm norm)
+{
+    return (logit - norm.best) - norm.log_sum;
 }
 
 /* The best five, best first, lower id first on ties; -1 where there are fewer numbers. */
