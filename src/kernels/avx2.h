@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the *_avx2.c files only: the kernels of the level AVX2 + FMA + F16C by topic, and the small vector
+ * helpers they share.
+ */
+#ifndef KERNELS_AVX2_H
+#define KERNELS_AVX2_H
+
+#include "kernels/kernels.h"
+#include "kernels/tiles.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+kernel_matmul_fn avx2_matmul_f32, avx2_matmul_f16, avx2_matmul_bf16;
+kernel_matmul_fn avx2_matmul_q4_0, avx2_matmul_q4_1, avx2_matmul_q5_0, avx2_matmul_q5_1, avx2_matmul_q8_0,
+    avx2_matmul_iq4_nl, avx2_matmul_mxfp4;
+kernel_matmul_fn avx2_matmul_q2_k, avx2_matmul_q3_k, avx2_matmul_q4_k, avx2_matmul_q5_k, avx2_matmul_q6_k,
+    avx2_matmul_iq4_xs;
+kernel_quantize_fn avx2_quantize_q8_0, avx2_quantize_q8_1, avx2_quantize_q8_k;
+kernel_rms_norm_fn avx2_rms_norm;
+kernel_glu_fn avx2_silu_mul, avx2_gelu_mul;
+kernel_softmax_fn avx2_softmax;
+kernel_add_scaled_fn avx2_add_scaled;
+kernel_kv_store_fn avx2_kv_store_f32, avx2_kv_store_f16, avx2_kv_store_q8_0;
+kernel_kv_scores_fn avx2_kv_scores_f32, avx2_kv_scores_f16, avx2_kv_scores_q8_0;
+kernel_kv_mix_fn avx2_kv_mix_f32, avx2_kv_mix_f16, avx2_kv_mix_q8_0;
+
+/* Weights are read once per token: far enough ahead to hide memory, near enough to stay in the first cache. */
+enum { AVX2_PREFETCH_BYTES = 2048 };
+
+TILES_INLINE __m256i avx2_load(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+TILES_INLINE __m128i avx2_load128(const void *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+
+TILES_INLINE uint32_t avx2_u16(const void *p)
+{
+    uint16_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+TILES_INLINE uint32_t avx2_u32(const void *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+TILES_INLINE uint64_t avx2_u64(const void *p)
+{
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+TILES_INLINE float avx2_f32(const void *p)
+{
+    float value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+TILES_INLINE float avx2_f16(const void *p)
+{
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128((int)avx2_u16(p))));
+}
+
+/* Always the same tree: (0+4)+(2+6) and (1+5)+(3+7). */
+TILES_INLINE float avx2_sum(__m256 v)
+{
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+}
+
+TILES_INLINE void avx2_prefetch(const uint8_t *p)
+{
+    _mm_prefetch((const char *)p + AVX2_PREFETCH_BYTES, _MM_HINT_T0);
+}
+
+#endif
