@@ -31,7 +31,10 @@ void gguf_writer_set_array(struct gguf_writer *writer, const char *key, enum ggu
                            uint64_t n);
 void gguf_writer_set_string_array(struct gguf_writer *writer, const char *key, const struct gguf_string *texts,
                                   uint64_t n);
-/* Copies one pair, whatever its type, from an opened file. */
+/*
+ * Copies one pair, whatever its type, from an opened file. The keys of a split model (split.no, split.count,
+ * split.tensors.count) are left out: what is written is one file.
+ */
 void gguf_writer_copy_kv(struct gguf_writer *writer, const struct gguf_kv *kv);
 
 /* Declares a tensor; ne[0] must be a multiple of the type's block (asserted). */
