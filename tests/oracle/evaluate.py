@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 NEIGHBOURS, HALVES = "neighbours", "halves"  # which elements a rotation pairs
+SOFTMAX, SIGMOID, SOFTMAX_SELECTED = 1, 2, 3  # values of expert_gating_func
 
 
 @dataclass
@@ -38,13 +39,18 @@ class Config:
     factor: float
     n_ctx_orig: int
     attn_factor: float
+    yarn_mix: float
+    yarn_beta_fast: float
+    yarn_beta_slow: float
     attn_scale: float
     attn_softcap: float
     logit_softcap: float
     embedding_scale: float
     window: int
+    window_period: int
     n_expert: int
     n_expert_used: int
+    gating: int
     renormalise: bool
     expert_scale: float
 
@@ -84,13 +90,18 @@ def read_config(metadata):
         factor=1.0 if scaling == "none" or factor == 0 else factor,
         n_ctx_orig=get("rope.scaling.original_context_length", get("context_length")),
         attn_factor=get("rope.scaling.attn_factor", 1.0),
+        yarn_mix=abs(get("rope.scaling.yarn_ext_factor", -1.0)),
+        yarn_beta_fast=get("rope.scaling.yarn_beta_fast", 32.0),
+        yarn_beta_slow=get("rope.scaling.yarn_beta_slow", 1.0),
         attn_scale=1 / math.sqrt(n_embd / n_head if wide_head else head_dim),
         attn_softcap=get("attn_logit_softcapping", 50.0) if gemma else 0.0,
         logit_softcap=get("final_logit_softcapping", 30.0) if gemma else 0.0,
         embedding_scale=math.sqrt(n_embd) if gemma else 1.0,
         window=get("attention.sliding_window", 4096) if gemma else 0,
+        window_period=get("attention.sliding_window_pattern", 2),
         n_expert=get("expert_count", 0),
         n_expert_used=get("expert_used_count", 0),
+        gating=get("expert_gating_func", 0) or SOFTMAX,
         renormalise=get("expert_weights_norm", arch == "llama"),
         expert_scale=get("expert_weights_scale", 0.0) or 1.0,
     )
@@ -147,9 +158,10 @@ def rotations(config, factors, n_tokens):
         frequency = frequency / factors
     magnitude = config.attn_factor
     if config.scaling == "yarn":
-        keep = yarn_ramp(config, pair)  # 1: the pair turns fast and keeps its angle
+        keep = yarn_ramp(config, pair) * config.yarn_mix  # 1: the pair turns fast and keeps its angle
         frequency = frequency * (keep + (1 - keep) / config.factor)
-        magnitude *= 1 + 0.1 * math.log(config.factor)
+        if config.yarn_mix != 0:
+            magnitude *= 1 + 0.1 * math.log(config.factor)
     else:
         frequency = frequency / config.factor
     angle = np.arange(n_tokens)[:, None] * frequency[None, :]
@@ -161,8 +173,8 @@ def yarn_ramp(config, pair):
         full_turns = config.n_ctx_orig / (2 * math.pi * turns)
         return config.n_rot * math.log(full_turns) / (2 * math.log(config.theta))
 
-    low = max(0, math.floor(corrected(32)))
-    high = min(config.n_rot - 1, math.ceil(corrected(1)))
+    low = max(0, math.floor(corrected(config.yarn_beta_fast)))
+    high = min(config.n_rot - 1, math.ceil(corrected(config.yarn_beta_slow)))
     return 1 - np.clip((pair - low) / max(0.001, high - low), 0, 1)
 
 
@@ -184,8 +196,8 @@ def rotate(config, x, cos_sin):
 
 
 def layer_window(config, i_layer):
-    """gemma2: even layers see only the last `window` positions, themselves included."""
-    return config.window if i_layer % 2 == 0 else 0
+    """gemma2: all but the last layer of a period see only `window` positions, themselves included."""
+    return config.window if i_layer % config.window_period < config.window_period - 1 else 0
 
 
 def project(config, tensor, x):
@@ -269,7 +281,10 @@ def route(config, x, router, trace):
     """Chosen experts (n_tokens, k), best first, lower index on ties, and their weights."""
     # Plain products and sums: rows with equal weights must give equal logits, which a BLAS does not promise.
     logits = np.stack([(x * row).sum(axis=1) for row in router], axis=1)
-    p = softmax(logits)
+    if config.gating == SIGMOID:
+        p = 1 / (1 + np.exp(-logits))
+    else:
+        p = softmax(logits) if config.gating == SOFTMAX else logits
     order = np.argsort(-p, axis=1, kind="stable")
     k = config.n_expert_used
     chosen = order[:, :k]
@@ -279,6 +294,8 @@ def route(config, x, router, trace):
         gaps = gaps[gaps > 0]  # an exact tie is decided by the index, not by rounding
         trace.router_gap = min(trace.router_gap, gaps.min(initial=math.inf))
     weights = np.take_along_axis(p, chosen, axis=1)
+    if config.gating == SOFTMAX_SELECTED:
+        weights = softmax(weights)
     if config.renormalise:
         weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 2.0**-14)
     trace.experts.append(chosen)

@@ -32,6 +32,7 @@ class Variant:
     rope_factors: bool = False
     layout: str = "merged"  # of the experts: merged, one (a tensor each), fused (gate and up in one)
     fused_qkv: bool = False
+    biases: bool = False  # of q, k and v (qwen2 has them anyway), and of the attention output
     equal_router_rows: bool = False
     n_parts: int = 1
     version: int = 3
@@ -59,6 +60,9 @@ VARIANTS = {
     "qwen2-seven-to-one": dense("qwen2", n_head=7, n_head_kv=1, n_embd=112),
     "qwen2-tied": dense("qwen2", output=False),
     "llama-fused-qkv": dense("llama", fused_qkv=True),
+    "qwen2-fused-qkv": dense("qwen2", fused_qkv=True),
+    "llama-fused-qkv-blocks": dense("llama", fused_qkv=True, types=("Q4_0", "Q5_1", "Q8_0")),
+    "llama-biases": dense("llama", biases=True),
     # positions
     "llama-half-rotated": dense("llama", keys={"rope.dimension_count": 8}),
     "qwen2-half-rotated": dense("qwen2", keys={"rope.dimension_count": 8}),
@@ -70,6 +74,9 @@ VARIANTS = {
     "llama-yarn": dense("llama", keys=YARN),
     "qwen2-yarn": dense("qwen2", keys=YARN),
     "llama-yarn-attn-factor": dense("llama", keys={**YARN, "rope.scaling.attn_factor": 0.8}),
+    "llama-yarn-betas": dense("llama", keys={**YARN, "rope.scaling.yarn_beta_fast": 8.0,
+                                             "rope.scaling.yarn_beta_slow": 2.0}),
+    "llama-yarn-factors": dense("llama", keys=YARN, rope_factors=True),
     "llama-factors": dense("llama", rope_factors=True),
     "llama-factors-linear": dense("llama", rope_factors=True, keys={"rope.scaling.factor": 2.0}),
     # gemma2
@@ -77,6 +84,9 @@ VARIANTS = {
     "gemma2-window-one": dense("gemma2", keys={"attention.sliding_window": 1, **CAPS}, n_layer=3),
     "gemma2-window-default": dense("gemma2", keys=CAPS, n_layer=2),
     "gemma2-caps-default": dense("gemma2", keys=WINDOW),
+    "gemma2-period-three": dense("gemma2", keys={**WINDOW, **CAPS, "attention.sliding_window_pattern": 3}, n_layer=5),
+    "gemma2-no-caps": dense("gemma2", keys={"attn_logit_softcapping": 0.0, "final_logit_softcapping": 0.0}),
+    "gemma2-46-layers": dense("gemma2", n_layer=46, n_embd=32, n_ff=32, head_dim=32, keys=CAPS),
     # experts
     "mixtral": experts("llama"),
     "mixtral-one-tensor-each": experts("llama", layout="one"),
@@ -86,6 +96,12 @@ VARIANTS = {
     "mixtral-one-used": experts("llama", n_expert_used=1),
     "mixtral-expert-width": experts("llama", keys={"expert_feed_forward_length": 96}),
     "mixtral-mixed": experts("llama", n_embd=256, n_ff=256, layout="one", types=("Q4_K", "Q6_K", "Q8_0")),
+    "mixtral-not-normalised": experts("llama", keys={"expert_weights_norm": False}),
+    "mixtral-scaled": experts("llama", keys={"expert_weights_scale": 2.5}),
+    "mixtral-sigmoid": experts("llama", keys={"expert_gating_func": 2}),
+    "mixtral-softmax-selected": experts("llama", keys={"expert_gating_func": 3, "expert_weights_norm": False}),
+    "olmoe-normalised": experts("olmoe", keys={"expert_weights_norm": True, "expert_weights_scale": 0.5}),
+    "olmoe-sigmoid": experts("olmoe", keys={"expert_gating_func": 2}),
     "olmoe": experts("olmoe", n_head_kv=4),
     "olmoe-grouped-heads": experts("olmoe"),
     "olmoe-ties": experts("olmoe", equal_router_rows=True, n_expert=13, n_expert_used=5),
@@ -174,15 +190,19 @@ class TensorMaker:
         self.vector(prefix + "attn_norm.weight", v.n_embd, 1, 0.1)
         if v.fused_qkv:
             self.matrix(prefix + "attn_qkv.weight", n_q + 2 * n_kv, v.n_embd, gain=1.5)
+            if v.arch == "qwen2":
+                self.vector(prefix + "attn_qkv.bias", n_q + 2 * n_kv, 0, 0.3)
         else:
             for name, n_out, gain in (("attn_q", n_q, 2.0), ("attn_k", n_kv, 2.0), ("attn_v", n_kv, 1.0)):
                 self.matrix(prefix + name + ".weight", n_out, v.n_embd, gain=gain)
-                if v.arch == "qwen2":
+                if v.arch == "qwen2" or v.biases:
                     self.vector(prefix + name + ".bias", n_out, 0, 0.3)
         if v.arch == "olmoe":
             self.vector(prefix + "attn_q_norm.weight", n_q, 1.3, 0.2)
             self.vector(prefix + "attn_k_norm.weight", n_kv, 1.3, 0.2)
         self.matrix(prefix + "attn_output.weight", v.n_embd, n_q)
+        if v.biases:
+            self.vector(prefix + "attn_output.bias", v.n_embd, 0, 0.3)
         if v.arch == "gemma2":
             self.vector(prefix + "post_attention_norm.weight", v.n_embd, 0.7, 0.1)
             self.vector(prefix + "post_ffw_norm.weight", v.n_embd, 0.7, 0.1)
