@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the *_avx2.c files only: the kernels of the level AVX2 + FMA + F16C by topic, and the small vector
- * helpers they share.
+ * Inside the *_avx2.c files only: the kernels of the level AVX2 + FMA + F16C by topic, and the
+ * small vector helpers they share.
  */
 #ifndef KERNELS_AVX2_H
 #define KERNELS_AVX2_H
@@ -13,10 +13,10 @@
 #include <string.h>
 
 kernel_matmul_fn avx2_matmul_f32, avx2_matmul_f16, avx2_matmul_bf16;
-kernel_matmul_fn avx2_matmul_q4_0, avx2_matmul_q4_1, avx2_matmul_q5_0, avx2_matmul_q5_1, avx2_matmul_q8_0,
-    avx2_matmul_iq4_nl, avx2_matmul_mxfp4;
-kernel_matmul_fn avx2_matmul_q2_k, avx2_matmul_q3_k, avx2_matmul_q4_k, avx2_matmul_q5_k, avx2_matmul_q6_k,
-    avx2_matmul_iq4_xs;
+kernel_matmul_fn avx2_matmul_q4_0, avx2_matmul_q4_1, avx2_matmul_q5_0, avx2_matmul_q5_1,
+    avx2_matmul_q8_0, avx2_matmul_iq4_nl, avx2_matmul_mxfp4;
+kernel_matmul_fn avx2_matmul_q2_k, avx2_matmul_q3_k, avx2_matmul_q4_k, avx2_matmul_q5_k,
+    avx2_matmul_q6_k, avx2_matmul_iq4_xs;
 kernel_quantize_fn avx2_quantize_q8_0, avx2_quantize_q8_1, avx2_quantize_q8_k;
 kernel_rms_norm_fn avx2_rms_norm;
 kernel_glu_fn avx2_silu_mul, avx2_gelu_mul;
@@ -26,7 +26,8 @@ kernel_kv_store_fn avx2_kv_store_f32, avx2_kv_store_f16, avx2_kv_store_q8_0;
 kernel_kv_scores_fn avx2_kv_scores_f32, avx2_kv_scores_f16, avx2_kv_scores_q8_0;
 kernel_kv_mix_fn avx2_kv_mix_f32, avx2_kv_mix_f16, avx2_kv_mix_q8_0;
 
-/* Weights are read once per token: far enough ahead to hide memory, near enough to stay in the first cache. */
+/* Weights are read once per token: far enough ahead to hide memory, near enough to stay in the
+ * first cache. */
 enum { AVX2_PREFETCH_BYTES = 2048 };
 
 TILES_INLINE __m256i avx2_load(const void *p)

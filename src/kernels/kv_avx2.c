@@ -55,7 +55,8 @@ TILES_INLINE float load_one_f16(const uint8_t *row, int i)
 /* Eight quants at p to float, unscaled. */
 TILES_INLINE __m256 load_i8(const uint8_t *p)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
 
 TILES_INLINE void scores_float(float *scores, const float *q, const uint8_t *rows, size_t row_bytes,
@@ -128,9 +129,9 @@ TILES_INLINE void scores_q8_0(float *scores, const float *q, const uint8_t *rows
         }                                                                                          \
     }
 
-#define SCORES_F32(s, q, rows, bytes, n_rows, n) \
+#define SCORES_F32(s, q, rows, bytes, n_rows, n)                                                   \
     scores_float(s, q, rows, bytes, n_rows, n, load_f32, load_one_f32)
-#define SCORES_F16(s, q, rows, bytes, n_rows, n) \
+#define SCORES_F16(s, q, rows, bytes, n_rows, n)                                                   \
     scores_float(s, q, rows, bytes, n_rows, n, load_f16, load_one_f16)
 
 SCORES(avx2_kv_scores_f32, SCORES_F32)
@@ -179,17 +180,20 @@ TILES_INLINE void mix_float(float *out, const float *weights, const uint8_t *row
     }
 }
 
-void avx2_kv_mix_f32(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos, int n)
+void avx2_kv_mix_f32(float *out, const float *weights, const void *rows, size_t row_bytes,
+                     int n_pos, int n)
 {
     mix_float(out, weights, rows, row_bytes, n_pos, n, load_f32, load_one_f32);
 }
 
-void avx2_kv_mix_f16(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos, int n)
+void avx2_kv_mix_f16(float *out, const float *weights, const void *rows, size_t row_bytes,
+                     int n_pos, int n)
 {
     mix_float(out, weights, rows, row_bytes, n_pos, n, load_f16, load_one_f16);
 }
 
-void avx2_kv_mix_q8_0(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos, int n)
+void avx2_kv_mix_q8_0(float *out, const float *weights, const void *rows, size_t row_bytes,
+                      int n_pos, int n)
 {
     for (int i = 0; i < n / Q8_0_ELEMS; i++) {
         float *strip = out + i * Q8_0_ELEMS;

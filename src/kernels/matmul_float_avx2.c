@@ -37,7 +37,8 @@ TILES_INLINE float load_one_bf16(const uint8_t *row, int i)
     return avx2_f32(&bits);
 }
 
-/* Two accumulators of eight lanes for each pair; the elements past the last multiple of 16 in one scalar. */
+/* Two accumulators of eight lanes for each pair; the elements past the last multiple of 16 in one
+ * scalar. */
 TILES_INLINE void tile_float(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
                              size_t act_bytes, int n_in, const int n_acts, const int elem_bytes,
                              load_fn *load, load_one_fn *load_one)
@@ -79,7 +80,8 @@ TILES_INLINE void tile_float(float *dst, size_t dst_stride, const uint8_t *row, 
     TILES_INLINE void name(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts, \
                            size_t act_bytes, int n_in, const int n_acts)                           \
     {                                                                                              \
-        tile_float(dst, dst_stride, row, acts, act_bytes, n_in, n_acts, elem_bytes, load, load_one); \
+        tile_float(dst, dst_stride, row, acts, act_bytes, n_in, n_acts, elem_bytes, load,          \
+                   load_one);                                                                      \
     }
 
 BODY(tile_f32, 4, load_f32, load_one_f32)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Matmul of the types in super-blocks of 256 with Q8_K activations, AVX2. Quants are kept unsigned where the
- * type has an offset or a minimum; that part comes from the sums of 16 activations stored beside them. The
- * integer part of a super-block is exact; one or two float additions per super-block and lane follow.
+ * Matmul of the types in super-blocks of 256 with Q8_K activations, AVX2. Quants are kept unsigned
+ * where the type has an offset or a minimum; that part comes from the sums of 16 activations stored
+ * beside them. The integer part of a super-block is exact; one or two float additions per
+ * super-block and lane follow.
  */
 #include "kernels/avx2.h"
 
@@ -10,8 +11,8 @@ enum { ELEMS = 256, Q8_K_BYTES = 292, Q8_K_QUANTS = 4, Q8_K_SUMS = 260 };
 
 /* What a super-block gives before activations are known. Groups are runs of 32 elements. */
 struct super_block {
-    float scale, min;  /* d and dmin; min unused without minima */
-    __m256i scales;    /* 16-bit; group g of 32 uses shuffle_scales(scales, g) */
+    float scale, min;   /* d and dmin; min unused without minima */
+    __m256i scales;     /* 16-bit; group g of 32 uses shuffle_scales(scales, g) */
     __m256i sum_scales; /* 16-bit, times the 16 activation sums: minima, or scales for the offset */
 };
 
@@ -27,7 +28,8 @@ TILES_INLINE __m256i scales_of_groups(uint64_t bytes)
     return _mm256_broadcastsi128_si256(_mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)bytes)));
 }
 
-/* 16 signed bytes, one per 16 elements, so that shuffle_scales gives the low lane 2g and the high lane 2g+1. */
+/* 16 signed bytes, one per 16 elements, so that shuffle_scales gives the low lane 2g and the high
+ * lane 2g+1. */
 TILES_INLINE __m256i scales_of_halves(__m128i bytes)
 {
     const __m128i even_odd = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
@@ -48,7 +50,8 @@ typedef struct super_block head_fn(const uint8_t *b);
 /* The four groups of 32 quants of half h (elements 128h .. 128h+127), in element order. */
 typedef void quants_fn(__m256i quants[4], const uint8_t *b, int half);
 
-/* Q4_K and Q5_K: d, dmin and the twelve bytes of 6-bit scales and minima (both in 64 bits, byte g for group g). */
+/* Q4_K and Q5_K: d, dmin and the twelve bytes of 6-bit scales and minima (both in 64 bits, byte g
+ * for group g). */
 TILES_INLINE struct super_block head_q45_k(const uint8_t *b)
 {
     uint32_t s0 = avx2_u32(b + 4), s4 = avx2_u32(b + 8), s8 = avx2_u32(b + 12);
@@ -106,7 +109,8 @@ TILES_INLINE void quants_q6_k(__m256i quants[4], const uint8_t *b, int half)
     quants[3] = high_nibbles(low1);
     for (int i = 0; i < 4; i++) {
         /* bits 2i and 2i+1 to 4 and 5 */
-        __m256i moved = i < 2 ? _mm256_slli_epi16(high, 4 - 2 * i) : _mm256_srli_epi16(high, 2 * i - 4);
+        __m256i moved =
+            i < 2 ? _mm256_slli_epi16(high, 4 - 2 * i) : _mm256_srli_epi16(high, 2 * i - 4);
         quants[i] = _mm256_or_si256(quants[i], _mm256_and_si256(moved, bits));
     }
 }
@@ -132,7 +136,8 @@ TILES_INLINE void quants_q2_k(__m256i quants[4], const uint8_t *b, int half)
     }
 }
 
-/* The low four bits of the 16 scales are nibbles of eight bytes, the high two are packed in four bytes. */
+/* The low four bits of the 16 scales are nibbles of eight bytes, the high two are packed in four
+ * bytes. */
 TILES_INLINE struct super_block head_q3_k(const uint8_t *b)
 {
     uint64_t low = avx2_u64(b + 96);
@@ -163,8 +168,9 @@ TILES_INLINE void quants_q3_k(__m256i quants[4], const uint8_t *b, int half)
 }
 
 /*
- * scale * (sum of scales * quants - (sum_scales * activation sums << offset_shift)) when has_min is false,
- * otherwise scale * sum of scales * quants - min * sum_scales * activation sums; all times the activation's d.
+ * scale * (sum of scales * quants - (sum_scales * activation sums << offset_shift)) when has_min is
+ * false, otherwise scale * sum of scales * quants - min * sum_scales * activation sums; all times
+ * the activation's d.
  */
 TILES_INLINE void tile_super(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
                              size_t act_bytes, int n_in, const int n_acts, head_fn *head,
@@ -197,7 +203,8 @@ TILES_INLINE void tile_super(float *dst, size_t dst_stride, const uint8_t *row, 
                 __m256i scale = shuffle_scales(w.scales, 4 * half + g);
                 TILES_UNROLL
                 for (int a = 0; a < n_acts; a++) {
-                    const uint8_t *y = acts + (size_t)a * act_bytes + Q8_K_QUANTS + 128 * half + 32 * g;
+                    const uint8_t *y =
+                        acts + (size_t)a * act_bytes + Q8_K_QUANTS + 128 * half + 32 * g;
                     __m256i pairs = _mm256_maddubs_epi16(quants[g], avx2_load(y));
                     sums[a] = _mm256_add_epi32(sums[a], _mm256_madd_epi16(pairs, scale));
                 }
@@ -211,9 +218,11 @@ TILES_INLINE void tile_super(float *dst, size_t dst_stride, const uint8_t *row, 
             if (!has_min) {
                 sums[a] = _mm256_sub_epi32(sums[a], _mm256_slli_epi32(rest, offset_shift));
             }
-            total[a] = _mm256_fmadd_ps(_mm256_set1_ps(w.scale * d), _mm256_cvtepi32_ps(sums[a]), total[a]);
+            total[a] =
+                _mm256_fmadd_ps(_mm256_set1_ps(w.scale * d), _mm256_cvtepi32_ps(sums[a]), total[a]);
             if (has_min) {
-                total[a] = _mm256_fnmadd_ps(_mm256_set1_ps(w.min * d), _mm256_cvtepi32_ps(rest), total[a]);
+                total[a] =
+                    _mm256_fnmadd_ps(_mm256_set1_ps(w.min * d), _mm256_cvtepi32_ps(rest), total[a]);
             }
         }
         row += block_bytes;
@@ -238,8 +247,8 @@ TILES_INLINE __m256i scales_iq4_xs(const uint8_t *b)
 }
 
 /* The table is signed, so maddubs gets its size and the activation with its sign. */
-TILES_INLINE void tile_iq4_xs(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
-                              size_t act_bytes, int n_in, const int n_acts)
+TILES_INLINE void tile_iq4_xs(float *dst, size_t dst_stride, const uint8_t *row,
+                              const uint8_t *acts, size_t act_bytes, int n_in, const int n_acts)
 {
     const __m256i table = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113));
@@ -258,7 +267,8 @@ TILES_INLINE void tile_iq4_xs(float *dst, size_t dst_stride, const uint8_t *row,
         TILES_UNROLL
         for (int g = 0; g < 8; g++) {
             __m128i packed = avx2_load128(row + 8 + 16 * g);
-            __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(packed), _mm_srli_epi16(packed, 4), 1);
+            __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(packed),
+                                                   _mm_srli_epi16(packed, 4), 1);
             __m256i quants = _mm256_shuffle_epi8(table, low_nibbles(both));
             __m256i size = _mm256_abs_epi8(quants);
             __m256i scale = shuffle_scales(scales, g);
@@ -272,7 +282,8 @@ TILES_INLINE void tile_iq4_xs(float *dst, size_t dst_stride, const uint8_t *row,
         TILES_UNROLL
         for (int a = 0; a < n_acts; a++) {
             float scale = avx2_f16(row) * avx2_f32(acts + (size_t)a * act_bytes);
-            total[a] = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(sums[a]), total[a]);
+            total[a] =
+                _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(sums[a]), total[a]);
         }
     }
     TILES_UNROLL

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Matmul of the types in blocks of 32 with 8-bit activations, AVX2. Every type is brought to 32 signed bytes in
- * element order and a float scale; maddubs wants one unsigned operand, so it gets |w| and the activation with
- * the sign of w. No pair sum overflows 16 bits because quantised activations stay within -127..127.
+ * Matmul of the types in blocks of 32 with 8-bit activations, AVX2. Every type is brought to 32
+ * signed bytes in element order and a float scale; maddubs wants one unsigned operand, so it gets
+ * |w| and the activation with the sign of w. No pair sum overflows 16 bits because quantised
+ * activations stay within -127..127.
  */
 #include "kernels/avx2.h"
 
@@ -26,7 +27,8 @@ TILES_INLINE __m256i nibbles(const uint8_t *packed)
 /* 0xff in lane i where bit i is clear. */
 TILES_INLINE __m256i clear_bits(const uint8_t *bits)
 {
-    const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i spread =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201u);
     __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int)avx2_u32(bits)), spread);
     return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), _mm256_setzero_si256());
@@ -53,7 +55,8 @@ TILES_INLINE struct block load_q4_1(const uint8_t *b)
     return (struct block){nibbles(b + 4), avx2_f16(b), avx2_f16(b + 2)};
 }
 
-/* A fifth bit that is set adds 16 and the offset takes 16 away; one that is clear leaves -16: sign bits. */
+/* A fifth bit that is set adds 16 and the offset takes 16 away; one that is clear leaves -16: sign
+ * bits. */
 TILES_INLINE struct block load_q5_0(const uint8_t *b)
 {
     __m256i sign = _mm256_and_si256(clear_bits(b + 2), _mm256_set1_epi8((char)0xf0));
@@ -101,10 +104,11 @@ TILES_INLINE void add_block(__m256 *sum, float *mins, const uint8_t *row, const 
     }
 }
 
-/* Blocks alternate between two accumulators: one chain of additions would be slower than the integer part. */
-TILES_INLINE void tile_blocks(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
-                              size_t act_bytes, int n_in, const int n_acts, load_fn *load,
-                              const int block_bytes, const int act_block_bytes)
+/* Blocks alternate between two accumulators: one chain of additions would be slower than the
+ * integer part. */
+TILES_INLINE void tile_blocks(float *dst, size_t dst_stride, const uint8_t *row,
+                              const uint8_t *acts, size_t act_bytes, int n_in, const int n_acts,
+                              load_fn *load, const int block_bytes, const int act_block_bytes)
 {
     const int has_min = act_block_bytes == Q8_1_BYTES;
     __m256 even[4], odd[4];
@@ -120,7 +124,8 @@ TILES_INLINE void tile_blocks(float *dst, size_t dst_stride, const uint8_t *row,
             avx2_prefetch(row);
         }
         add_block(even, mins, row, acts, act_bytes, n_acts, load, has_min);
-        add_block(odd, mins, row + block_bytes, acts + act_block_bytes, act_bytes, n_acts, load, has_min);
+        add_block(odd, mins, row + block_bytes, acts + act_block_bytes, act_bytes, n_acts, load,
+                  has_min);
         row += 2 * block_bytes;
         acts += 2 * act_block_bytes;
     }

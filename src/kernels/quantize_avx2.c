@@ -72,7 +72,8 @@ void avx2_quantize_q8_1(void *dst, const float *src, int n)
         __m256i quants;
         float d = quantize_32(b + 4, src + i, &quants);
         __m256i sums = sums_of_4(quants);
-        __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        __m128i sum =
+            _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
         sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
         sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1));
         store_half(b, d);
@@ -89,7 +90,8 @@ static float extreme(const float *src)
     }
     float magnitude = largest_lane(most);
     for (int i = 0; i < SUPER; i += 8) {
-        __m256 same = _mm256_cmp_ps(abs8(_mm256_loadu_ps(src + i)), _mm256_set1_ps(magnitude), _CMP_EQ_OQ);
+        __m256 same =
+            _mm256_cmp_ps(abs8(_mm256_loadu_ps(src + i)), _mm256_set1_ps(magnitude), _CMP_EQ_OQ);
         int found = _mm256_movemask_ps(same);
         if (found != 0) {
             return src[i + __builtin_ctz((unsigned)found)];

@@ -6,7 +6,8 @@
 enum { ROW_BLOCK = 16 };
 
 void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, const void *weights,
-                  size_t row_bytes, int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in)
+                  size_t row_bytes, int n_rows, const void *acts, size_t act_bytes, int n_acts,
+                  int n_in)
 {
     for (int first = 0; first < n_rows; first += ROW_BLOCK) {
         int n_block = n_rows - first < ROW_BLOCK ? n_rows - first : ROW_BLOCK;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside kernels/ only: how a vector level cuts a matmul into tiles of one weight row by one, two or four
- * activations, so that the row is unpacked once for all activations of a tile. The three tiles of a type are
- * one inlined body with a constant number of activations, hence the same sequence of float operations for
- * every (row, activation) pair: the result cannot depend on the tiling.
+ * Inside kernels/ only: how a vector level cuts a matmul into tiles of one weight row by one, two
+ * or four activations, so that the row is unpacked once for all activations of a tile. The three
+ * tiles of a type are one inlined body with a constant number of activations, hence the same
+ * sequence of float operations for every (row, activation) pair: the result cannot depend on the
+ * tiling.
  */
 #ifndef KERNELS_TILES_H
 #define KERNELS_TILES_H
@@ -11,8 +12,8 @@
 #include "kernels/kernels.h"
 
 /* dst[a * dst_stride] = dot(row, activation a); `acts` rows are act_bytes apart. */
-typedef void tile_fn(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts, size_t act_bytes,
-                     int n_in);
+typedef void tile_fn(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
+                     size_t act_bytes, int n_in);
 
 struct tiles {
     tile_fn *act1, *act2, *act4;
@@ -20,33 +21,35 @@ struct tiles {
 
 /* kernel_matmul_fn by tiles; the other arguments as there. */
 void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, const void *weights,
-                  size_t row_bytes, int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in);
+                  size_t row_bytes, int n_rows, const void *acts, size_t act_bytes, int n_acts,
+                  int n_in);
 
 /*
- * Defines the tiles of `body(dst, dst_stride, row, acts, act_bytes, n_in, n_acts)`, an always-inlined function,
- * and the kernel_matmul_fn `name` over them.
+ * Defines the tiles of `body(dst, dst_stride, row, acts, act_bytes, n_in, n_acts)`, an
+ * always-inlined function, and the kernel_matmul_fn `name` over them.
  */
-#define TILES_DEFINE(name, body)                                                                                \
-    static void name##_act1(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,             \
-                            size_t act_bytes, int n_in)                                                         \
-    {                                                                                                           \
-        body(dst, dst_stride, row, acts, act_bytes, n_in, 1);                                                   \
-    }                                                                                                           \
-    static void name##_act2(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,             \
-                            size_t act_bytes, int n_in)                                                         \
-    {                                                                                                           \
-        body(dst, dst_stride, row, acts, act_bytes, n_in, 2);                                                   \
-    }                                                                                                           \
-    static void name##_act4(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,             \
-                            size_t act_bytes, int n_in)                                                         \
-    {                                                                                                           \
-        body(dst, dst_stride, row, acts, act_bytes, n_in, 4);                                                   \
-    }                                                                                                           \
-    void name(float *dst, size_t dst_stride, const void *weights, size_t row_bytes, int n_rows,                 \
-              const void *acts, size_t act_bytes, int n_acts, int n_in)                                         \
-    {                                                                                                           \
-        static const struct tiles tiles = {name##_act1, name##_act2, name##_act4};                              \
-        tiles_matmul(&tiles, dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n_acts, n_in);       \
+#define TILES_DEFINE(name, body)                                                                   \
+    static void name##_act1(float *dst, size_t dst_stride, const uint8_t *row,                     \
+                            const uint8_t *acts, size_t act_bytes, int n_in)                       \
+    {                                                                                              \
+        body(dst, dst_stride, row, acts, act_bytes, n_in, 1);                                      \
+    }                                                                                              \
+    static void name##_act2(float *dst, size_t dst_stride, const uint8_t *row,                     \
+                            const uint8_t *acts, size_t act_bytes, int n_in)                       \
+    {                                                                                              \
+        body(dst, dst_stride, row, acts, act_bytes, n_in, 2);                                      \
+    }                                                                                              \
+    static void name##_act4(float *dst, size_t dst_stride, const uint8_t *row,                     \
+                            const uint8_t *acts, size_t act_bytes, int n_in)                       \
+    {                                                                                              \
+        body(dst, dst_stride, row, acts, act_bytes, n_in, 4);                                      \
+    }                                                                                              \
+    void name(float *dst, size_t dst_stride, const void *weights, size_t row_bytes, int n_rows,    \
+              const void *acts, size_t act_bytes, int n_acts, int n_in)                            \
+    {                                                                                              \
+        static const struct tiles tiles = {name##_act1, name##_act2, name##_act4};                 \
+        tiles_matmul(&tiles, dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n_acts, \
+                     n_in);                                                                        \
     }
 
 #define TILES_INLINE static inline __attribute__((always_inline))

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole-vector operations, AVX2: RMS norm, gated units, softmax, scaled addition. The exponential is ours:
- * range reduction by ln 2 in two parts, then 1 + r + r^2 p(r) with p fitted for the least largest relative
- * error on |r| <= ln(2)/2 (3e-9 before rounding).
+ * Whole-vector operations, AVX2: RMS norm, gated units, softmax, scaled addition. The exponential
+ * is ours: range reduction by ln 2 in two parts, then 1 + r + r^2 p(r) with p fitted for the least
+ * largest relative error on |r| <= ln(2)/2 (3e-9 before rounding).
  */
 #include "kernels/avx2.h"
 
 #include <math.h>
 
-/* Below this e^x is not a normal number any more and becomes 0; above the other 2^n leaves the range. */
+/* Below this e^x is not a normal number any more and becomes 0; above the other 2^n leaves the
+ * range. */
 #define EXP_LEAST -87.33f
-#define EXP_MOST 88.37f
+#define EXP_MOST  88.37f
 
 TILES_INLINE __m256 exp8(__m256 x)
 {
@@ -60,7 +61,8 @@ void avx2_rms_norm(float *dst, const float *x, const float *weight, int n, float
     if (i < n) {
         __m256i lanes = first_lanes(n - i);
         __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(x + i, lanes), scale);
-        _mm256_maskstore_ps(dst + i, lanes, _mm256_mul_ps(scaled, _mm256_maskload_ps(weight + i, lanes)));
+        _mm256_maskstore_ps(dst + i, lanes,
+                            _mm256_mul_ps(scaled, _mm256_maskload_ps(weight + i, lanes)));
     }
 }
 
@@ -92,7 +94,8 @@ TILES_INLINE void glu(float *dst, const float *gate, const float *up, int n, act
     if (i < n) {
         __m256i lanes = first_lanes(n - i);
         __m256 gated = act(_mm256_maskload_ps(gate + i, lanes));
-        _mm256_maskstore_ps(dst + i, lanes, _mm256_mul_ps(gated, _mm256_maskload_ps(up + i, lanes)));
+        _mm256_maskstore_ps(dst + i, lanes,
+                            _mm256_mul_ps(gated, _mm256_maskload_ps(up + i, lanes)));
     }
 }
 
@@ -124,7 +127,8 @@ static float largest(const float *x, int n)
 
 float avx2_softmax(float *x, int n)
 {
-    /* Lanes are emptied into a double often enough that the sum of a long context keeps its precision. */
+    /* Lanes are emptied into a double often enough that the sum of a long context keeps its
+     * precision. */
     enum { CHUNK = 128 };
     const __m256 most = _mm256_set1_ps(largest(x, n));
     double sum = 0.0;
@@ -159,6 +163,7 @@ void avx2_add_scaled(float *dst, const float *x, float scale, int n)
     if (i < n) {
         __m256i lanes = first_lanes(n - i);
         __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(x + i, lanes), factor);
-        _mm256_maskstore_ps(dst + i, lanes, _mm256_add_ps(_mm256_maskload_ps(dst + i, lanes), scaled));
+        _mm256_maskstore_ps(dst + i, lanes,
+                            _mm256_add_ps(_mm256_maskload_ps(dst + i, lanes), scaled));
     }
 }
