@@ -39,6 +39,13 @@ struct recipe_state {
 };
 
 /*
+ * Before the first recipe_choose: set `state` up (the caller then adds overrides), and call recipe_count once for
+ * every tensor of the file, since some rules depend on how many there are.
+ */
+void recipe_begin(struct recipe_state *state, const struct recipe *recipe, const struct recipe_model *model);
+void recipe_count(struct recipe_state *state, const char *name, uint32_t n_dims);
+
+/*
  * Type for the tensor called next; call once per tensor in file order. `n_dims` and `ne` as in GGUF; `source` is the
  * type it has now: one-dimensional tensors, norms and routers keep it.
  */
