@@ -131,11 +131,9 @@ static void add_active(struct mscope_model_info *out, const struct gguf_tensor *
 {
     uint64_t n_elems = tensor->n_elems, n_bytes = tensor->n_bytes;
     if (cls == MSCOPE_CLASS_EMBEDDING && tensor->ne[1] > 1) {
-        if (out->tied_output && strcmp(tensor->name, "token_embd.weight") == 0) {
-            out->class_bytes_token[MSCOPE_CLASS_OUTPUT] += n_bytes;
-            out->n_params_active += n_elems;
-        }
-        n_elems = tensor->ne[0];
+        bool is_output = out->tied_output && strcmp(tensor->name, "token_embd.weight") == 0;
+        out->class_bytes_token[MSCOPE_CLASS_OUTPUT] += is_output ? n_bytes : 0;
+        n_elems = is_output ? n_elems : tensor->ne[0]; /* the row is one of the output's */
         n_bytes /= tensor->ne[1];
     }
     out->n_params_active += n_elems;
