@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# Every tests/fuzz/fuzz_NAME.c is a fuzz target when MSCOPE_FUZZ is on (preset fuzz), and otherwise a test that
+# replays the committed corpus tests/fuzz/corpus/NAME, so that every crash once found stays fixed.
+
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
+set(fuzz_modules)
+foreach(module base gguf kernels sample machine model token experts forward engine cli)
+    if(TARGET mscope_${module})
+        list(PREPEND fuzz_modules mscope_${module})
+    endif()
+endforeach()
+
+foreach(source ${fuzz_sources})
+    get_filename_component(target ${source} NAME_WE)
+    string(REPLACE "fuzz_" "" name ${target})
+    if(MSCOPE_FUZZ)
+        add_executable(${target} ${source})
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+        target_link_libraries(${target} PRIVATE ${fuzz_modules})
+    elseif(MSCOPE_TESTS)
+        add_executable(replay_${name} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+        target_link_libraries(replay_${name} PRIVATE ${fuzz_modules})
+        add_test(NAME fuzz/replay_${name}
+            COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+        set_tests_properties(fuzz/replay_${name} PROPERTIES TIMEOUT 60 SKIP_RETURN_CODE 77)
+    endif()
+endforeach()
