@@ -7,6 +7,7 @@
 #include "gguf/internal.h"
 
 #include "base/checked.h"
+#include "base/strbuf.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -116,19 +117,21 @@ static enum mscope_status parse_entry(struct cursor *cursor, struct gguf_tensor 
 static enum mscope_status check_type(uint32_t type, struct mscope_error *err)
 {
     const struct dtype_info *info = dtype_get(type);
-    if (info == NULL) {
-        return error_set(err, MSCOPE_ERR_UNSUPPORTED, "",
-                         "type %s (id %" PRIu32
-                         ") cannot be read, expected a type of docs/FORMAT.md",
-                         dtype_name(type), type);
+    if (info != NULL && info->storage) {
+        return MSCOPE_OK;
     }
-    if (!info->storage) {
-        return error_set(err, MSCOPE_ERR_FORMAT, "",
-                         "type %s (id %" PRIu32
-                         ") is for activations only, expected a type for weights",
-                         info->name, type);
+    struct strbuf known = {0};
+    for (uint32_t id = 0; id < DTYPE_COUNT; id++) {
+        if (dtype_get(id) != NULL && dtype_get(id)->storage) {
+            strbuf_printf(&known, " %s", dtype_get(id)->name);
+        }
     }
-    return MSCOPE_OK;
+    enum mscope_status status =
+        error_set(err, MSCOPE_ERR_UNSUPPORTED, "", "type id %" PRIu32 " (%s%s), expected one of%s",
+                  type, dtype_name(type), info != NULL ? ", for activations only" : "",
+                  known.failed ? " the storage types" : known.data);
+    strbuf_free(&known);
+    return status;
 }
 
 /* Sets n_elems and n_bytes. A tensor without elements is refused: nothing that reads weights

@@ -50,6 +50,17 @@ enum mscope_status gguf_parse_directory(struct gguf *gguf, uint32_t i_part, stru
 /* Sorts the tensors of all parts by name and refuses a name met twice. */
 enum mscope_status gguf_index_tensors(struct gguf *gguf, struct mscope_error *err);
 
+/* Maps and parses part i_part from `path`; the part must be zeroed. */
+enum mscope_status gguf_part_open(struct gguf *gguf, uint32_t i_part, const char *path,
+                                  struct mscope_error *err);
+void gguf_part_release(struct gguf_part *part); /* leaves it zeroed */
+/* How many files the model of this part has, by its key split.count; 1 for a file that is not
+ * split. */
+enum mscope_status gguf_split_count(const struct gguf_part *part, uint64_t *out,
+                                    struct mscope_error *err);
+/* gguf->path, opened as part 0, is one of n_parts > 1: opens all of them in order in its place. */
+enum mscope_status gguf_split_open(struct gguf *gguf, uint64_t n_parts, struct mscope_error *err);
+
 /* Room for one more item; doubles *capacity. */
 enum mscope_status gguf_grow(void **items, uint64_t n, uint64_t *capacity, size_t item_bytes,
                              const char *purpose, struct mscope_error *err);
