@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Read bandwidth of main memory: every thread sums disjoint stretches with eight independent vector accumulators,
- * which asks less of the core than the memory can deliver. The buffer is filled with numbers whose sum is
- * known, so a pass that skipped a byte is noticed.
+ * Read bandwidth of main memory: every thread sums disjoint stretches with eight independent vector
+ * accumulators, which asks less of the core than the memory can deliver. The buffer is filled with
+ * numbers whose sum is known, so a pass that skipped a byte is noticed.
  */
 #include "machine/machine.h"
 

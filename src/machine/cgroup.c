@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control group files (Linux kernel documentation, "Control Group v2": cpu.max, memory.max, memory.current,
- * memory.stat). The strictest limit on the way from the process's group to the root counts.
+ * Control group files (Linux kernel documentation, "Control Group v2": cpu.max, memory.max,
+ * memory.current, memory.stat). The strictest limit on the way from the process's group to the root
+ * counts.
  */
 #include "machine/cgroup.h"
 
@@ -77,7 +78,8 @@ static bool own_group(char path[PATH_BYTES])
     while (!found && fgets(line, sizeof line, file) != NULL) {
         if (strncmp(line, "0::/", 4) == 0) {
             line[strcspn(line, "\n")] = '\0';
-            int n = snprintf(path, PATH_BYTES, "%s%s", root, strcmp(line + 3, "/") == 0 ? "" : line + 3);
+            int n = snprintf(path, PATH_BYTES, "%s%s", root,
+                             strcmp(line + 3, "/") == 0 ? "" : line + 3);
             found = n > 0 && n < PATH_BYTES;
         }
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits that a container sets on this process: CPU time and memory of its Linux control group (version 2).
- * Elsewhere, and without a limit, everything is "unlimited". Inside machine/ only. Stateless.
+ * Limits that a container sets on this process: CPU time and memory of its Linux control group
+ * (version 2). Elsewhere, and without a limit, everything is "unlimited". Inside machine/ only.
+ * Stateless.
  */
 #ifndef MACHINE_CGROUP_H
 #define MACHINE_CGROUP_H

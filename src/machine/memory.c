@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of this process and of the computer. Linux: /proc/self/status and /proc/meminfo (proc(5)), bounded by the
- * control group's limit. Elsewhere: getrusage and sysconf, where only peak, total and nothing finer is known.
+ * Memory of this process and of the computer. Linux: /proc/self/status and /proc/meminfo (proc(5)),
+ * bounded by the control group's limit. Elsewhere: getrusage and sysconf, where only peak, total
+ * and nothing finer is known.
  */
 #include "machine/machine.h"
 
@@ -29,8 +30,10 @@ enum mscope_status machine_read_memory(struct machine_memory *out, struct mscope
     *out = (struct machine_memory){0};
     uint64_t shared = 0;
     struct field own[] = {
-        {"VmHWM:", &out->peak_rss, false},      {"VmRSS:", &out->rss, false},
-        {"RssAnon:", &out->rss_anonymous, false}, {"RssFile:", &out->rss_file, false},
+        {"VmHWM:", &out->peak_rss, false},
+        {"VmRSS:", &out->rss, false},
+        {"RssAnon:", &out->rss_anonymous, false},
+        {"RssFile:", &out->rss_file, false},
         {"RssShmem:", &shared, false},
     };
     struct field computer[] = {
@@ -45,7 +48,8 @@ enum mscope_status machine_read_memory(struct machine_memory *out, struct mscope
         return status;
     }
     out->rss_file += shared;
-    out->peak_rss = out->peak_rss > out->rss ? out->peak_rss : out->rss; /* the kernel's counters lag */
+    out->peak_rss =
+        out->peak_rss > out->rss ? out->peak_rss : out->rss; /* the kernel's counters lag */
     struct cgroup_memory group;
     if (cgroup_read_memory(&group)) {
         out->total = group.limit < out->total ? group.limit : out->total;

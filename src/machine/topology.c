@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cores, caches and the name of the CPU, from hwloc; a container's CPU quota from its control group. */
+/* Cores, caches and the name of the CPU, from hwloc; a container's CPU quota from its control
+ * group. */
 #include "machine/machine.h"
 
 #include "machine/cgroup.h"
@@ -96,7 +97,8 @@ static int n_online(void)
     return n < 1 ? 1 : (int)n;
 }
 
-/* The topology of CPUs and caches only: asking devices takes long. Disallowed CPUs are left out by hwloc. */
+/* The topology of CPUs and caches only: asking devices takes long. Disallowed CPUs are left out by
+ * hwloc. */
 static bool load(hwloc_topology_t *topology)
 {
     if (hwloc_topology_init(topology) != 0) {

@@ -8,7 +8,8 @@
 
 enum { N_TOP = 5 };
 
-struct norm { /* ln sum e^logit = best + log_sum, kept apart: large logits would swallow the second */
+struct norm { /* ln sum e^logit = best + log_sum, kept apart: large logits would swallow the second
+               */
     double best, log_sum;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From logits to one token. The filters never sort the whole vocabulary: candidates lie in a heap with the
- * best on top, and only as many are taken off as top-k or top-p ask for.
+ * From logits to one token. The filters never sort the whole vocabulary: candidates lie in a heap
+ * with the best on top, and only as many are taken off as top-k or top-p ask for.
  */
 #include "moescope.h"
 
@@ -180,7 +180,8 @@ static enum mscope_status take_memory(struct mscope_sampler *sampler, struct msc
     return ok ? MSCOPE_OK : MSCOPE_ERR_MEMORY;
 }
 
-/* Copies the logits; each distinct token of the window is penalised once, however often it occurs. */
+/* Copies the logits; each distinct token of the window is penalised once, however often it occurs.
+ */
 static void penalise(struct mscope_sampler *sampler, const float *logits)
 {
     float penalty = sampler->params.repeat_penalty;
@@ -272,7 +273,9 @@ static int32_t draw(struct mscope_sampler *sampler, int n)
     for (int i = 0; i < n; i++) {
         double w = weight(all[i].logit, best, temperature);
         if (w > 0) {
-            id = all[i].id; /* rounding may leave a remainder after the last: then the last is drawn */
+            id =
+                all[i]
+                    .id; /* rounding may leave a remainder after the last: then the last is drawn */
             left -= w;
             if (left < 0) {
                 break;
@@ -297,7 +300,8 @@ static double weight(float logit, float best, double temperature)
     return logit == best ? 1.0 : exp(((double)logit - (double)best) / temperature);
 }
 
-/* Moves the best of a heap to its end, out of the heap, and returns it: after some pops, reverse(). */
+/* Moves the best of a heap to its end, out of the heap, and returns it: after some pops, reverse().
+ */
 static struct candidate pop_best(struct candidate *heap, int n)
 {
     struct candidate best = heap[0];

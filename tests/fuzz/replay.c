@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs one fuzz target over the files of a folder, for compilers without libFuzzer: replay_NAME FOLDER.
- * Every prefix at a few lengths is given as well, since cut-off input is the commonest damage.
+ * Runs one fuzz target over the files of a folder, for compilers without libFuzzer: replay_NAME
+ * FOLDER. Every prefix at a few lengths is given as well, since cut-off input is the commonest
+ * damage.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -93,7 +93,8 @@ static void bandwidth_is_plausible_and_keeps_its_budget(void **state)
         assert_ok(machine_measure_read(&bandwidth, pool, 32 << 20, 20000000, &err), &err);
         assert_true(bandwidth.n_passes >= 3);
         assert_true(bandwidth.best >= bandwidth.median);
-        assert_true(bandwidth.median > 1e7 && bandwidth.best < 1e13); /* from an emulator to a large cache */
+        assert_true(bandwidth.median > 1e7 &&
+                    bandwidth.best < 1e13); /* from an emulator to a large cache */
         pool_close(&pool);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sampler: survivor sets of each filter on hand-made logits, frequencies of draws against the exact
- * distribution (chi-square, fixed seeds), order of the steps, the penalty's window, refused parameters.
+ * The sampler: survivor sets of each filter on hand-made logits, frequencies of draws against the
+ * exact distribution (chi-square, fixed seeds), order of the steps, the penalty's window, refused
+ * parameters.
  */
 #include "unit.h"
 
@@ -53,7 +54,8 @@ static void assert_survivors(const float *logits, int n_vocab, struct mscope_sam
     }
 }
 
-/* Pearson's statistic over ids with probability above 0; 5 standard deviations above its mean is a failure. */
+/* Pearson's statistic over ids with probability above 0; 5 standard deviations above its mean is a
+ * failure. */
 static void assert_distribution(const int *counts, const double *weights, int n)
 {
     double total = 0;
@@ -73,7 +75,8 @@ static void assert_distribution(const int *counts, const double *weights, int n)
     }
     double limit = freedom + 5 * sqrt(2.0 * freedom);
     if (statistic > limit) {
-        fail_msg("chi-square %.1f with %d degrees of freedom, limit %.1f", statistic, freedom, limit);
+        fail_msg("chi-square %.1f with %d degrees of freedom, limit %.1f", statistic, freedom,
+                 limit);
     }
 }
 
@@ -87,7 +90,8 @@ static void draws_follow_the_softmax(void **state)
         struct mscope_sampler_params params = plain(11);
         params.temperature = (float)temperature10 / 10;
         for (int i = 0; i < 12; i++) {
-            logits[i] = 0.35f * (float)((i * 5) % 12) - 900; /* far from 0: only differences matter */
+            logits[i] =
+                0.35f * (float)((i * 5) % 12) - 900; /* far from 0: only differences matter */
             weights[i] = exp(((double)logits[i] + 900) / (double)params.temperature);
         }
         count_draws(counts, logits, 12, params);
@@ -181,7 +185,7 @@ static void min_p_is_relative_to_the_best(void **state)
     const struct {
         float min_p;
         uint64_t survivors;
-    } cases[] = {{0, 0xf}, {0.24f, 0xf}, {0.26f, 0xe}, {0.49f, 0xe},
+    } cases[] = {{0, 0xf},     {0.24f, 0xf}, {0.26f, 0xe}, {0.49f, 0xe},
                  {0.51f, 0xa}, {0.74f, 0xa}, {0.76f, 0x2}, {1, 0x2}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mscope_sampler_params params = plain(24);
