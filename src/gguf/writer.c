@@ -213,8 +213,12 @@ static bool layout(struct gguf_writer *writer)
                checked_align_u64(&offset, offset, writer->alignment);
         writer->head_bytes += GGUF_MIN_TENSOR_BYTES + strlen(tensor->name) + 8 * tensor->n_dims;
     }
-    fits = fits && checked_align_u64(&writer->total_bytes, writer->head_bytes, writer->alignment) &&
-           checked_add_u64(&writer->total_bytes, writer->total_bytes, offset);
+    writer->total_bytes = writer->head_bytes;
+    if (writer->n_tensors > 0) { /* no data, no padding before it: as published vocabularies are */
+        fits = fits &&
+               checked_align_u64(&writer->total_bytes, writer->head_bytes, writer->alignment) &&
+               checked_add_u64(&writer->total_bytes, writer->total_bytes, offset);
+    }
     if (!fits) {
         error_set(&writer->error, MSCOPE_ERR_ARGUMENT, "", "more than 2^64 bytes of tensors");
         error_set_object(&writer->error, "file %s", writer->path);
@@ -237,7 +241,9 @@ static void write_head(struct gguf_writer *writer)
         writer_put_u32(writer, (uint32_t)tensor->type);
         writer_put_u64(writer, tensor->file_offset);
     }
-    writer_put_padding(writer, writer->head_bytes);
+    if (writer->n_tensors > 0) {
+        writer_put_padding(writer, writer->head_bytes);
+    }
 }
 
 void writer_put(struct gguf_writer *writer, const void *data, uint64_t n_bytes)
