@@ -2,18 +2,22 @@
 /* Activations to Q8_0, Q8_1 and Q8_K blocks, AVX2; bit for bit what the reference gives. */
 #include "kernels/avx2.h"
 
+#include <float.h>
+
 enum { SMALL = 32, Q8_0_BYTES = 34, Q8_1_BYTES = 36, SUPER = 256, Q8_K_BYTES = 292 };
 
-TILES_INLINE __m256 abs8(__m256 x)
+/* Magnitudes compare like their bits, NaN above infinity. */
+TILES_INLINE __m256i magnitude8(const float *x)
 {
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+    return _mm256_and_si256(avx2_load(x), _mm256_set1_epi32(0x7fffffff));
 }
 
-TILES_INLINE float largest_lane(__m256 v)
+TILES_INLINE uint32_t largest_lane(__m256i v)
 {
-    __m128 most = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
-    return _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    most = _mm_max_epi32(most, _mm_unpackhi_epi64(most, most));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 1));
+    return (uint32_t)_mm_cvtsi128_si32(most);
 }
 
 /* 32 floats times `scale`, rounded to nearest even, as bytes in order. */
@@ -42,26 +46,35 @@ TILES_INLINE void store_half(uint8_t *dst, float value)
     memcpy(dst, &bits, sizeof bits);
 }
 
-/* One block of 32: quants stored at dst, the unrounded scale returned. */
-TILES_INLINE float quantize_32(uint8_t *dst, const float *src, __m256i *quants)
+/*
+ * Quants of one block of 32; *d is the unrounded scale. A scale that is not finite, or too small to
+ * be inverted, leaves quants of zero, as in the reference.
+ */
+TILES_INLINE __m256i quantize_32(float *d, const float *src)
 {
-    __m256 most = abs8(_mm256_loadu_ps(src));
+    __m256i most = magnitude8(src);
     for (int i = 8; i < SMALL; i += 8) {
-        most = _mm256_max_ps(most, abs8(_mm256_loadu_ps(src + i)));
+        most = _mm256_max_epi32(most, magnitude8(src + i));
     }
-    float d = largest_lane(most) / 127.0f;
-    float inverse = d != 0.0f ? 1.0f / d : 0.0f;
-    *quants = round32(src, _mm256_set1_ps(inverse));
-    _mm256_storeu_si256((__m256i *)(void *)dst, *quants);
-    return d;
+    uint32_t bits = largest_lane(most);
+    float scale = avx2_f32(&bits) / 127.0f;
+    float inverse = 1.0f / scale;
+    if (!(scale <= FLT_MAX && inverse <= FLT_MAX)) {
+        *d = scale <= FLT_MAX ? 0.0f : scale;
+        return _mm256_setzero_si256();
+    }
+    *d = scale;
+    return round32(src, _mm256_set1_ps(inverse));
 }
 
 void avx2_quantize_q8_0(void *dst, const float *src, int n)
 {
     uint8_t *b = dst;
     for (int i = 0; i < n; i += SMALL, b += Q8_0_BYTES) {
-        __m256i quants;
-        store_half(b, quantize_32(b + 2, src + i, &quants));
+        float d;
+        __m256i quants = quantize_32(&d, src + i);
+        store_half(b, d);
+        _mm256_storeu_si256((__m256i *)(void *)(b + 2), quants);
     }
 }
 
@@ -69,8 +82,8 @@ void avx2_quantize_q8_1(void *dst, const float *src, int n)
 {
     uint8_t *b = dst;
     for (int i = 0; i < n; i += SMALL, b += Q8_1_BYTES) {
-        __m256i quants;
-        float d = quantize_32(b + 4, src + i, &quants);
+        float d;
+        __m256i quants = quantize_32(&d, src + i);
         __m256i sums = sums_of_4(quants);
         __m128i sum =
             _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
@@ -78,40 +91,43 @@ void avx2_quantize_q8_1(void *dst, const float *src, int n)
         sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1));
         store_half(b, d);
         store_half(b + 2, d * (float)_mm_cvtsi128_si32(sum));
+        _mm256_storeu_si256((__m256i *)(void *)(b + 4), quants);
     }
 }
 
-/* The first of the elements of largest magnitude, with its sign. */
-static float extreme(const float *src)
+/* The 127 or -127 over the element of largest magnitude that sends it to -127; 0 when there is no
+ * such number. */
+TILES_INLINE float super_scale(const float *src, float *d)
 {
-    __m256 most = abs8(_mm256_loadu_ps(src));
+    __m256i most = magnitude8(src), most_signed = avx2_load(src);
     for (int i = 8; i < SUPER; i += 8) {
-        most = _mm256_max_ps(most, abs8(_mm256_loadu_ps(src + i)));
+        most = _mm256_max_epi32(most, magnitude8(src + i));
+        most_signed = _mm256_max_epi32(most_signed, avx2_load(src + i));
     }
-    float magnitude = largest_lane(most);
-    for (int i = 0; i < SUPER; i += 8) {
-        __m256 same =
-            _mm256_cmp_ps(abs8(_mm256_loadu_ps(src + i)), _mm256_set1_ps(magnitude), _CMP_EQ_OQ);
-        int found = _mm256_movemask_ps(same);
-        if (found != 0) {
-            return src[i + __builtin_ctz((unsigned)found)];
-        }
+    uint32_t bits = largest_lane(most);
+    float largest = avx2_f32(&bits);
+    float scale = 127.0f / largest;
+    if (!(largest <= FLT_MAX && scale <= FLT_MAX)) {
+        *d = largest <= FLT_MAX ? 0.0f : largest;
+        return 0.0f;
     }
-    return magnitude;
+    /* floats above zero compare like their bits, and all below zero are negative integers */
+    scale = largest_lane(most_signed) == bits ? -scale : scale;
+    *d = 1.0f / scale;
+    return scale;
 }
 
 void avx2_quantize_q8_k(void *dst, const float *src, int n)
 {
     uint8_t *b = dst;
     for (int i = 0; i < n; i += SUPER, src += SUPER, b += Q8_K_BYTES) {
-        float value = extreme(src);
-        if (value == 0.0f) {
-            memset(b, 0, Q8_K_BYTES);
+        float d;
+        float scale = super_scale(src, &d);
+        memcpy(b, &d, sizeof d);
+        if (scale == 0.0f) {
+            memset(b + 4, 0, Q8_K_BYTES - 4);
             continue;
         }
-        float scale = -127.0f / value;
-        float d = 1.0f / scale;
-        memcpy(b, &d, sizeof d);
         for (int g = 0; g < SUPER / SMALL; g++) {
             __m256i quants = round32(src + g * SMALL, _mm256_set1_ps(scale));
             _mm256_storeu_si256((__m256i *)(void *)(b + 4 + g * SMALL), quants);

@@ -109,12 +109,13 @@ void avx2_gelu_mul(float *dst, const float *gate, const float *up, int n)
     glu(dst, gate, up, n, gelu8);
 }
 
+/* Elements that are NaN are passed over, as in the reference. */
 static float largest(const float *x, int n)
 {
     __m256 most = _mm256_set1_ps(-INFINITY);
     int i = 0;
     for (; i + 8 <= n; i += 8) {
-        most = _mm256_max_ps(most, _mm256_loadu_ps(x + i));
+        most = _mm256_max_ps(_mm256_loadu_ps(x + i), most);
     }
     __m128 half = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
     half = _mm_max_ps(half, _mm_movehl_ps(half, half));
@@ -130,7 +131,8 @@ float avx2_softmax(float *x, int n)
     /* Lanes are emptied into a double often enough that the sum of a long context keeps its
      * precision. */
     enum { CHUNK = 128 };
-    const __m256 most = _mm256_set1_ps(largest(x, n));
+    float top = largest(x, n);
+    const __m256 most = _mm256_set1_ps(top == -INFINITY ? 0.0f : top);
     double sum = 0.0;
     for (int start = 0; start < n; start += CHUNK) {
         int end = n - start < CHUNK ? n : start + CHUNK;
