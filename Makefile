@@ -11,7 +11,7 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: all demo check asan tsan fuzz tidy bench install help clean deps dev-deps
+.PHONY: all demo check asan tsan aarch64 fuzz tidy bench install help clean deps dev-deps
 .DEFAULT_GOAL := all
 
 all: deps ## build the program: build/moescope
@@ -32,6 +32,10 @@ tsan: deps ## tests of the threaded parts under ThreadSanitizer
 	@$(call build,tsan)
 	@ctest --preset tsan $(CTEST_FLAGS)
 
+aarch64: dev-deps ## every ARM kernel, cross compiled, checked under qemu
+	@$(call build,aarch64)
+	@ctest --preset aarch64 $(CTEST_FLAGS)
+
 fuzz: dev-deps ## run each fuzz target for FUZZ_SECONDS (60)
 	@$(call build,fuzz)
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
@@ -47,7 +51,7 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR if set
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
 		printf '  make %-8s %s\n' "$$target" "$$text"; done
 
 clean: ## remove everything that was built; models stay in build/models
