@@ -15,7 +15,8 @@ static inline int folder_make(void **state)
 {
     (void)state;
     const char *base = getenv("TMPDIR");
-    snprintf(folder_path, sizeof folder_path, "%s/mscope-XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(folder_path, sizeof folder_path, "%s/mscope-gguf-XXXXXX",
+             base != NULL ? base : "/tmp");
     return mkdtemp(folder_path) != NULL ? 0 : -1;
 }
 
