@@ -8,9 +8,10 @@
  *
  * Invariants after a successful open:
  *   1. every pointer given out lies inside a mapped file and stays valid until gguf_close;
- *   2. tensor names are unique over all parts, keys are unique, dims are >= 1 after the declared ones;
+ *   2. tensor names are unique over all parts, keys are unique, all dims are >= 1;
  *   3. tensor bytes are n_bytes long, inside the file, aligned to the file's alignment, not overlapping.
- * A zero-length array or string is valid everywhere.
+ * A zero-length array or string is valid everywhere. Nobody may shorten a file while it is mapped: reading
+ * what was cut off is a SIGBUS (removing or replacing it does no harm).
  */
 #ifndef GGUF_GGUF_H
 #define GGUF_GGUF_H
@@ -98,7 +99,8 @@ enum mscope_status gguf_get_array(const struct gguf *gguf, const char *key, enum
 bool gguf_string_equals(struct gguf_string text, const char *other);
 
 /* Element readers for arrays; i < n is asserted, the element type too. */
-int32_t gguf_array_i32(const struct gguf_array *array, uint64_t i); /* any integer type of 32 bits or less */
+/* Any integer type of 32 bits or less; a u32 above INT32_MAX reads as negative. */
+int32_t gguf_array_i32(const struct gguf_array *array, uint64_t i);
 float gguf_array_f32(const struct gguf_array *array, uint64_t i);
 /* Walks a string array: start with *cursor = array->data; returns false at the end. */
 bool gguf_array_next_string(const struct gguf_array *array, const void **cursor, struct gguf_string *out);
