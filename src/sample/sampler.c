@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From logits to one token. The filters never sort the whole vocabulary: candidates lie in a heap
- * with the best on top, and only as many are taken off as top-k or top-p ask for.
+ * From logits to one token. Nothing sorts the whole vocabulary: top-k keeps a heap of k candidates,
+ * and top-p takes as many off a heap as it asks for.
  */
 #include "moescope.h"
 
@@ -13,6 +13,7 @@
 #include <math.h>
 
 enum { MAX_REPEAT_LAST_N = 1 << 24 };
+enum heap_order { BEST_ON_TOP, WORST_ON_TOP };
 
 struct candidate {
     float logit; /* after the repetition penalty; never NaN */
@@ -34,16 +35,15 @@ static enum mscope_status check_params(int n_vocab, const struct mscope_sampler_
                                        struct mscope_error *err);
 static enum mscope_status take_memory(struct mscope_sampler *sampler, struct mscope_error *err);
 static void penalise(struct mscope_sampler *sampler, const float *logits);
-static int collect(struct mscope_sampler *sampler, const float *logits);
-static int keep_top_k(struct candidate *all, int n_all, int top_k);
+static int collect(struct mscope_sampler *sampler, const float *logits, int top_k);
 static int keep_top_p(struct candidate *all, int n_all, float top_p);
 static int keep_min_p(struct candidate *all, int n_all, float min_p);
 static int32_t draw(struct mscope_sampler *sampler, int n);
 static float best_logit(const struct candidate *all, int n);
 static double weight(float logit, float best, double temperature);
 static struct candidate pop_best(struct candidate *heap, int n);
-static void make_heap(struct candidate *heap, int n);
-static void sift_down(struct candidate *heap, int n, int i);
+static void make_heap(struct candidate *heap, int n, enum heap_order order);
+static void sift_down(struct candidate *heap, int n, int i, enum heap_order order);
 static void reverse(struct candidate *all, int n);
 
 int32_t mscope_sampler_next(struct mscope_sampler *sampler, const float *logits)
@@ -56,11 +56,10 @@ int32_t mscope_sampler_next(struct mscope_sampler *sampler, const float *logits)
     if (params->temperature == 0.0f) {
         return measure_argmax(logits, sampler->n_vocab);
     }
-    int n = collect(sampler, logits);
+    int n = collect(sampler, logits, params->top_k);
     if (n == 0) {
         return -1;
     }
-    n = keep_top_k(sampler->candidates, n, params->top_k);
     n = keep_top_p(sampler->candidates, n, params->top_p);
     n = keep_min_p(sampler->candidates, n, params->min_p);
     return draw(sampler, n);
@@ -195,31 +194,36 @@ static void penalise(struct mscope_sampler *sampler, const float *logits)
     }
 }
 
-/* Fills candidates with every logit that is a number, in order of id; returns how many. */
-static int collect(struct mscope_sampler *sampler, const float *logits)
+/*
+ * Fills candidates with the logits that are numbers, only the top_k best if that is not 0; returns
+ * how many. The best so far lie in a heap with the worst on top, which the next better one
+ * replaces.
+ */
+static int collect(struct mscope_sampler *sampler, const float *logits, int top_k)
 {
+    struct candidate *kept = sampler->candidates;
+    int n_max = top_k == 0 || top_k > sampler->n_vocab ? sampler->n_vocab : top_k;
     int n = 0;
-    for (int i = 0; i < sampler->n_vocab; i++) {
+    int i = 0;
+    for (; i < sampler->n_vocab && n < n_max; i++) {
         if (!isnan(logits[i])) {
-            sampler->candidates[n++] = (struct candidate){logits[i], i};
+            kept[n++] = (struct candidate){logits[i], i};
+        }
+    }
+    if (i == sampler->n_vocab) {
+        return n;
+    }
+    make_heap(kept, n, WORST_ON_TOP);
+    for (; i < sampler->n_vocab; i++) {
+        if (logits[i] > kept[0].logit) { /* never true for NaN; of equals the lower id stays */
+            kept[0] = (struct candidate){logits[i], i};
+            sift_down(kept, n, 0, WORST_ON_TOP);
         }
     }
     return n;
 }
 
 /* Each keep_ function moves its survivors to the front and returns their number, at least 1. */
-static int keep_top_k(struct candidate *all, int n_all, int top_k)
-{
-    if (top_k == 0 || top_k >= n_all) {
-        return n_all;
-    }
-    make_heap(all, n_all);
-    for (int i = 0; i < top_k; i++) {
-        pop_best(all, n_all - i);
-    }
-    reverse(all, n_all);
-    return top_k;
-}
 
 /* The smallest set of best candidates whose probability at temperature 1 is at least top_p. */
 static int keep_top_p(struct candidate *all, int n_all, float top_p)
@@ -232,7 +236,7 @@ static int keep_top_p(struct candidate *all, int n_all, float top_p)
     for (int i = 0; i < n_all; i++) {
         total += weight(all[i].logit, best, 1);
     }
-    make_heap(all, n_all);
+    make_heap(all, n_all, BEST_ON_TOP);
     double mass = 0;
     int n_kept = 0;
     do {
@@ -307,32 +311,34 @@ static struct candidate pop_best(struct candidate *heap, int n)
     struct candidate best = heap[0];
     heap[0] = heap[n - 1];
     heap[n - 1] = best;
-    sift_down(heap, n - 1, 0);
+    sift_down(heap, n - 1, 0, BEST_ON_TOP);
     return best;
 }
 
-static bool is_better(struct candidate a, struct candidate b)
+/* A total order: of equal logits the lower id is the better. */
+static bool is_above(struct candidate a, struct candidate b, enum heap_order order)
 {
-    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+    bool a_is_better = a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+    return a_is_better == (order == BEST_ON_TOP);
 }
 
-static void make_heap(struct candidate *heap, int n)
+static void make_heap(struct candidate *heap, int n, enum heap_order order)
 {
     for (int i = n / 2 - 1; i >= 0; i--) {
-        sift_down(heap, n, i);
+        sift_down(heap, n, i, order);
     }
 }
 
-static void sift_down(struct candidate *heap, int n, int i)
+static void sift_down(struct candidate *heap, int n, int i, enum heap_order order)
 {
     for (;;) {
         int top = i;
         int left = 2 * i + 1;
         int right = left + 1;
-        if (left < n && is_better(heap[left], heap[top])) {
+        if (left < n && is_above(heap[left], heap[top], order)) {
             top = left;
         }
-        if (right < n && is_better(heap[right], heap[top])) {
+        if (right < n && is_above(heap[right], heap[top], order)) {
             top = right;
         }
         if (top == i) {
