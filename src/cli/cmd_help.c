@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* help [VERB]: the verb table as text. */
+#include "cli/cli.h"
+#include "cli/output.h"
+
+int cmd_help(const struct cli_verb *verb, const struct options *options)
+{
+    const char *name = options_argument(options, 0);
+    if (options_flag(options, "man")) {
+        help_print_man(stdout);
+        return CLI_OK;
+    }
+    if (options_flag(options, "markdown")) {
+        help_print_markdown(stdout);
+        return CLI_OK;
+    }
+    if (name == NULL) {
+        help_print_overview(stdout);
+        return CLI_OK;
+    }
+    const struct cli_verb *asked = cli_find_verb(name);
+    if (asked == NULL) {
+        char shown[64], message[OPTIONS_MESSAGE_BYTES];
+        snprintf(message, sizeof message, "there is no verb '%s'",
+                 out_printable(shown, sizeof shown, name));
+        return cli_usage_error(verb, message);
+    }
+    help_print_verb(stdout, asked);
+    return CLI_OK;
+}
