@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Checks the oracle itself against the golden data: block values bit for bit, logits of every case.
 
-usage: check_golden.py [GOLDEN_FOLDER]   (default: environment MSCOPE_GOLDEN); exit 77 when it is absent.
+usage: check_golden.py [GOLDEN_FOLDER]   default: environment MSCOPE_GOLDEN; exit 77 when absent
 """
+
 import csv
 import os
 import sys

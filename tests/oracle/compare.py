@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Compares the engine with the oracle on small models: every family and recipe, every variant of variants.py.
+"""Compares the engine with the oracle on small models: every family, recipe and variant.
 
-usage: compare.py MOESCOPE [PATTERN]   models whose name contains PATTERN, default all; exit 77 without numpy.
+usage: compare.py MOESCOPE [PATTERN]   only models whose name contains PATTERN; exit 77 without numpy
 
 For every model, on logits of all positions, in units of their standard deviation:
   exact    max distance of `logits --exact` to the oracle                      at most 1e-4
@@ -9,6 +9,7 @@ For every model, on logits of all positions, in units of their standard deviatio
   threads  one, two and three threads                                          equal bit for bit
   default  rms distance of the default mode to the oracle                      at most DEFAULT_RMS
 """
+
 import functools
 import os
 import subprocess
@@ -23,11 +24,28 @@ from gguf_reader import Gguf
 from variants import VARIANTS, write_variant
 
 SHAPES = ("tiny-llama", "tiny-qwen2", "tiny-gemma2", "tiny-olmoe", "tiny-mixtral")
-RECIPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q3_K_M", "Q2_K", "MXFP4_MOE")
+RECIPES = (
+    "F32",
+    "F16",
+    "BF16",
+    "Q8_0",
+    "Q4_0",
+    "Q4_K_M",
+    "Q5_K_M",
+    "Q6_K",
+    "Q3_K_M",
+    "Q2_K",
+    "MXFP4_MOE",
+)
 N_TOKENS = 24
 EXACT_MAX = 1e-4
-ROUTER_GAP = 1e-4  # closer router logits may be ordered otherwise in float32: such token lists are not used
-DEFAULT_RMS = {"float": 0.01, "blocks": 0.2}  # activations in 8 bits move expert choices of random models
+ROUTER_GAP = (
+    1e-4  # closer router logits may be ordered otherwise in float32: such token lists are not used
+)
+DEFAULT_RMS = {
+    "float": 0.01,
+    "blocks": 0.2,
+}  # activations in 8 bits move expert choices of random models
 
 
 class Failure(Exception):
@@ -35,7 +53,9 @@ class Failure(Exception):
 
 
 def moescope(program, *arguments):
-    run = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
     if run.returncode != 0:
         last = (run.stderr.strip().splitlines() or ["(no message)"])[-1]
         raise Failure(f"{arguments[0]}: exit {run.returncode}: {last}")
@@ -82,7 +102,9 @@ def compare(program, path, oracle_path, folder):
     exact_max, _ = distance(exact, expected)
     step_max, _ = distance(run("--exact", "--step"), expected)
     _, default_rms = distance(default, expected)
-    wrong = [name for name, value in (("exact", exact_max), ("step", step_max)) if value > EXACT_MAX]
+    wrong = [
+        name for name, value in (("exact", exact_max), ("step", step_max)) if value > EXACT_MAX
+    ]
     for n_threads in (2, 3):
         same_exact = np.array_equal(exact, run("--exact", "--threads", n_threads))
         if not (same_exact and np.array_equal(default, run("--threads", n_threads))):
@@ -94,7 +116,7 @@ def compare(program, path, oracle_path, folder):
 
 
 def all_models(program):
-    """(name, function of a folder that writes the file and returns the paths for moescope and for the oracle)."""
+    """(name, writer): the writer takes a folder and returns the paths for moescope and the oracle."""
 
     def synthesise(shape, recipe, folder):
         path = os.path.join(folder, "synthetic.gguf")

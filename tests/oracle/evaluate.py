@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The forward pass of a GGUF language model in float64, written from the equations of each family.
 
-Slow and plain on purpose: all positions at once, no cache, no blocking. `evaluate(model, tokens)` returns the
-logits of every position; a `Trace` collects what a comparison needs to know about the routers.
+Slow and plain on purpose: all positions at once, no cache, no blocking. `evaluate(model, tokens)`
+returns the logits of every position; a `Trace` collects what a comparison needs to know about the
+routers.
 """
+
 import math
 from dataclasses import dataclass, field
 
@@ -15,7 +17,7 @@ SOFTMAX, SIGMOID, SOFTMAX_SELECTED = 1, 2, 3  # values of expert_gating_func
 
 @dataclass
 class Trace:
-    """Smallest distance, over tokens and layers, between the last chosen expert and the first one left out."""
+    """Smallest distance of the last chosen expert to the first one left out, and the choices."""
 
     router_gap: float = math.inf
     experts: list = field(default_factory=list)  # per MoE layer: (n_tokens, k) indices, best first
@@ -74,7 +76,9 @@ def read_config(metadata):
     head_dim = get("attention.key_length", n_embd // n_head)
     scaling = get("rope.scaling.type", "linear")
     factor = get("rope.scaling.factor", get("rope.scale_linear", 1.0))
-    wide_head = gemma and get("block_count") == 46  # the 27B model scales by the width of the embedding
+    wide_head = (
+        gemma and get("block_count") == 46
+    )  # the 27B model scales by the width of the embedding
     return Config(
         arch=arch,
         n_layer=get("block_count"),
@@ -147,7 +151,7 @@ def rms_norm(x, weight, eps):
     return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps) * weight
 
 
-# ---- positions -----------------------------------------------------------------------------------------
+# ---- positions ----
 
 
 def rotations(config, factors, n_tokens):
@@ -158,7 +162,9 @@ def rotations(config, factors, n_tokens):
         frequency = frequency / factors
     magnitude = config.attn_factor
     if config.scaling == "yarn":
-        keep = yarn_ramp(config, pair) * config.yarn_mix  # 1: the pair turns fast and keeps its angle
+        keep = (
+            yarn_ramp(config, pair) * config.yarn_mix
+        )  # 1: the pair turns fast and keeps its angle
         frequency = frequency * (keep + (1 - keep) / config.factor)
         if config.yarn_mix != 0:
             magnitude *= 1 + 0.1 * math.log(config.factor)
@@ -192,16 +198,16 @@ def rotate(config, x, cos_sin):
     return out
 
 
-# ---- attention -----------------------------------------------------------------------------------------
+# ---- attention ----
 
 
 def layer_window(config, i_layer):
-    """gemma2: all but the last layer of a period see only `window` positions, themselves included."""
+    """gemma2: all layers but the last of a period see `window` positions, themselves included."""
     return config.window if i_layer % config.window_period < config.window_period - 1 else 0
 
 
 def project(config, tensor, x):
-    """Queries, keys and values before the split into heads, from separate matrices or a fused one."""
+    """Queries, keys and values before the split into heads; matrices separate or fused."""
     fused = tensor("attn_qkv.weight")
     if fused is not None:
         n_q, n_kv = config.n_head * config.head_dim, config.n_head_kv * config.head_dim
@@ -247,7 +253,7 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-# ---- feed-forward --------------------------------------------------------------------------------------
+# ---- feed-forward ----
 
 
 def activation(config, z):
@@ -279,7 +285,7 @@ def expert_matrices(config, model, i_layer):
 
 def route(config, x, router, trace):
     """Chosen experts (n_tokens, k), best first, lower index on ties, and their weights."""
-    # Plain products and sums: rows with equal weights must give equal logits, which a BLAS does not promise.
+    # Plain products and sums: equal rows must give equal logits, which a BLAS does not promise.
     logits = np.stack([(x * row).sum(axis=1) for row in router], axis=1)
     if config.gating == SIGMOID:
         p = 1 / (1 + np.exp(-logits))

@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Reads a GGUF file (v2, v3) into a dictionary of metadata and a dictionary of tensors.
 
-Part of the oracle: shares nothing with the C code, trusts its input (the C reader is the one that must not).
+Part of the oracle: shares nothing with the C code and, unlike it, trusts its input.
 """
+
 import struct
 
 import numpy as np
 
 import quants
 
-SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
 STRING, ARRAY = 8, 9
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes small GGUF files for the comparisons, whole or split in parts, and packs random quantised blocks."""
+"""Writes small GGUF files, whole or split in parts, and packs random quantised blocks."""
+
 import struct
 
 import numpy as np
@@ -7,8 +8,19 @@ import numpy as np
 import quants
 
 # kind -> (id in the file, code of struct.pack)
-KINDS = {"u8": (0, "B"), "i8": (1, "b"), "u16": (2, "H"), "i16": (3, "h"), "u32": (4, "I"), "i32": (5, "i"),
-         "f32": (6, "f"), "bool": (7, "?"), "u64": (10, "Q"), "i64": (11, "q"), "f64": (12, "d")}
+KINDS = {
+    "u8": (0, "B"),
+    "i8": (1, "b"),
+    "u16": (2, "H"),
+    "i16": (3, "h"),
+    "u32": (4, "I"),
+    "i32": (5, "i"),
+    "f32": (6, "f"),
+    "bool": (7, "?"),
+    "u64": (10, "Q"),
+    "i64": (11, "q"),
+    "f64": (12, "d"),
+}
 
 
 class Typed:
@@ -64,8 +76,11 @@ def write_split(path, metadata, tensors, n_parts):
     paths = []
     for i_part in range(n_parts):
         own = metadata if i_part == 0 else {}
-        keys = {"split.no": Typed("u16", i_part), "split.count": Typed("u16", n_parts),
-                "split.tensors.count": Typed("i32", len(tensors))}
+        keys = {
+            "split.no": Typed("u16", i_part),
+            "split.count": Typed("u16", n_parts),
+            "split.tensors.count": Typed("i32", len(tensors)),
+        }
         first, end = (i * len(names) // n_parts for i in (i_part, i_part + 1))
         part = {name: tensors[name] for name in names[first:end]}
         paths.append(f"{path}-{i_part + 1:05}-of-{n_parts:05}.gguf")
@@ -86,15 +101,26 @@ def pack_random(rng, type_name, shape, std):
     return _pack_blocks(rng, type_name, n_elems, std)
 
 
-# Byte positions of the half-precision fields of each block type: scales, and offsets added to every element.
-HALVES_AT = {"Q4_0": ([0], []), "Q4_1": ([0], [2]), "Q5_0": ([0], []), "Q5_1": ([0], [2]), "Q8_0": ([0], []),
-             "IQ4_NL": ([0], []), "IQ4_XS": ([0], []), "Q2_K": ([80, 82], []), "Q3_K": ([108], []),
-             "Q4_K": ([0, 2], []), "Q5_K": ([0, 2], []), "Q6_K": ([208], [])}
+# Bytes where the half-precision fields of each block type are: scales, and offsets of the elements.
+HALVES_AT = {
+    "Q4_0": ([0], []),
+    "Q4_1": ([0], [2]),
+    "Q5_0": ([0], []),
+    "Q5_1": ([0], [2]),
+    "Q8_0": ([0], []),
+    "IQ4_NL": ([0], []),
+    "IQ4_XS": ([0], []),
+    "Q2_K": ([80, 82], []),
+    "Q3_K": ([108], []),
+    "Q4_K": ([0, 2], []),
+    "Q5_K": ([0, 2], []),
+    "Q6_K": ([208], []),
+}
 OFFSET_PER_SCALE = {"Q4_1": -7.5, "Q5_1": -15.5}
 
 
 def _pack_blocks(rng, type_name, n_elems, std):
-    """Random bytes in every field but the scales, which are set so that the values have the wanted spread."""
+    """Random bytes in every field but the scales, which are set to give the wanted spread."""
     type_id = quants.ID_OF[type_name]
     _, block_elems, block_bytes = quants.TYPES[type_id]
     n_blocks = n_elems // block_elems

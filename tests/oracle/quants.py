@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Values of quantised blocks, vectorised over blocks.
 
-Every value is computed in float64 and rounded once to float32. That equals the float32 formulas bit for bit:
-half-precision scales times small integers are exact in 24 bits except for one last rounding.
+Every value is computed in float64 and rounded once to float32. That equals the float32 formulas bit
+for bit: half-precision scales times small integers are exact in 24 bits but for one last rounding.
 """
+
 import numpy as np
 
 # type id -> (name, elements of a block, bytes of a block)
@@ -27,7 +28,9 @@ TYPES = {
 }
 ID_OF = {name: type_id for type_id, (name, _, _) in TYPES.items()}
 
-IQ4_VALUES = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float64)
+IQ4_VALUES = np.array(
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float64
+)
 FP4_VALUES = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float64)
 FP4_VALUES = np.concatenate([FP4_VALUES, -FP4_VALUES])
 
