@@ -90,7 +90,14 @@ static inline uint64_t walk_getters(const struct gguf *gguf, const char *key)
 static inline uint64_t walk_kv(const struct gguf *gguf, const struct gguf_kv *kv)
 {
     uint64_t sum = walk_bytes(kv->key.data, kv->key.n_bytes);
-    sum += kv->type == GGUF_ARRAY ? walk_array(&kv->array) : walk_bytes(kv->data, 1);
+    if (kv->type == GGUF_ARRAY) {
+        sum += walk_array(&kv->array);
+    } else if (kv->type == GGUF_STRING) {
+        sum += walk_bytes(kv->text.data, kv->text.n_bytes);
+    } else {
+        static const uint8_t scalar_bytes[GGUF_N_TYPE] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+        sum += walk_bytes(kv->data, scalar_bytes[kv->type]);
+    }
     char *key = malloc(kv->key.n_bytes + 1);
     if (key == NULL) {
         return sum;
