@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside kernels/ only: the packed blocks of every storage and activation type, byte for byte as in a file
- * (GGUF; facts in docs/TYPES.md), and how their small numbers are read. All fields are bytes, so a block has
- * alignment 1 and a pointer into any row may be cast to it. Little-endian machines only.
+ * Inside kernels/ only: the packed blocks of every storage and activation type, byte for byte as in
+ * a file (GGUF; facts in docs/TYPES.md), and how their small numbers are read. All fields are
+ * bytes, so a block has alignment 1 and a pointer into any row may be cast to it. Little-endian
+ * machines only.
  */
 #ifndef KERNELS_BLOCKS_H
 #define KERNELS_BLOCKS_H
@@ -38,7 +39,7 @@ struct block_q8_0 { /* d * q */
     uint8_t d[2];
     int8_t qs[32];
 };
-struct block_q8_1 { /* activations: d * q */
+struct block_q8_1 {     /* activations: d * q */
     uint8_t d[2], s[2]; /* s = d * sum of q */
     int8_t qs[32];
 };
@@ -52,7 +53,7 @@ struct block_mxfp4 { /* 2^(e - 128) * block_fp4_values[q] */
 };
 
 /* "pairs of bits": see unpack.h. */
-struct block_q2_k { /* d * sc * q - dmin * m, 16 groups of 16 */
+struct block_q2_k {     /* d * sc * q - dmin * m, 16 groups of 16 */
     uint8_t scales[16]; /* low half sc, high half m */
     uint8_t qs[64];
     uint8_t d[2], dmin[2];
@@ -85,7 +86,7 @@ struct block_iq4_xs { /* d * (sc - 32) * block_iq4_values[q], 8 groups of 32 */
     uint8_t qs[128];
 };
 struct block_q8_k { /* activations: d * q */
-    uint8_t d[4]; /* float */
+    uint8_t d[4];   /* float */
     int8_t qs[256];
     uint8_t bsums[32]; /* 16 int16: sums of 16 quants */
 };
@@ -148,8 +149,9 @@ static inline uint32_t block_bits_of_float(float value)
 }
 
 /*
- * IEEE half to float, exact, a signalling NaN made quiet (as the hardware does). A subnormal half is m * 2^-24:
- * m placed under the exponent of 0.5 gives 0.5 + m * 2^-24, with no subnormal float (slow) on the way.
+ * IEEE half to float, exact, a signalling NaN made quiet (as the hardware does). A subnormal half
+ * is m * 2^-24: m placed under the exponent of 0.5 gives 0.5 + m * 2^-24, with no subnormal float
+ * (slow) on the way.
  */
 static inline float block_half_to_float(uint16_t half)
 {

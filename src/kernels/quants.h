@@ -16,6 +16,11 @@
 void quants_dequantize_row(enum dtype type, float *dst, const void *src, size_t n);
 /* Every storage type of dtype.h can be written (none of them needs an importance matrix). */
 void quants_quantize_row(enum dtype type, void *dst, const float *src, size_t n);
+/*
+ * The same formats without a search, ten times as fast and a few per cent less exact: for data that
+ * nobody will miss, such as the random weights of synthetic models.
+ */
+void quants_quantize_row_fast(enum dtype type, void *dst, const float *src, size_t n);
 
 /* IEEE binary16 and bfloat16; conversion rounds to nearest even, NaN stays NaN. */
 float quants_f16_to_f32(uint16_t half);

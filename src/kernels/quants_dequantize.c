@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packed blocks to floats. The value of an element is one product of a scale (itself a product of a half and a
- * small integer, exact) and a small integer, plus or minus one exact offset: rounded once, whatever the order.
+ * Packed blocks to floats. The value of an element is one product of a scale (itself a product of a
+ * half and a small integer, exact) and a small integer, plus or minus one exact offset: rounded
+ * once, whatever the order.
  */
 #include "kernels/quants.h"
 #include "kernels/unpack.h"
@@ -10,10 +11,10 @@
 
 typedef void dequantize_fn(float *dst, const void *src, size_t n);
 static dequantize_fn dequantize_f32, dequantize_f16, dequantize_bf16;
-static dequantize_fn dequantize_q4_0, dequantize_q4_1, dequantize_q5_0, dequantize_q5_1, dequantize_q8_0,
-    dequantize_iq4_nl, dequantize_mxfp4;
-static dequantize_fn dequantize_q2_k, dequantize_q3_k, dequantize_q4_k, dequantize_q5_k, dequantize_q6_k,
-    dequantize_iq4_xs;
+static dequantize_fn dequantize_q4_0, dequantize_q4_1, dequantize_q5_0, dequantize_q5_1,
+    dequantize_q8_0, dequantize_iq4_nl, dequantize_mxfp4;
+static dequantize_fn dequantize_q2_k, dequantize_q3_k, dequantize_q4_k, dequantize_q5_k,
+    dequantize_q6_k, dequantize_iq4_xs;
 
 void quants_dequantize_row(enum dtype type, float *dst, const void *src, size_t n)
 {
@@ -151,7 +152,8 @@ static void dequantize_q2_k(float *dst, const void *src, size_t n)
         float d = block_half(block->d), dmin = block_half(block->dmin);
         for (int g = 0; g < 16; g++) {
             uint8_t s = block->scales[g];
-            scale_shift_quants(dst + i + 16 * g, q + 16 * g, 16, d * (float)(s & 15), -(dmin * (float)(s >> 4)));
+            scale_shift_quants(dst + i + 16 * g, q + 16 * g, 16, d * (float)(s & 15),
+                               -(dmin * (float)(s >> 4)));
         }
     }
 }
@@ -176,7 +178,8 @@ static void dequantize_k4(float *dst, const int8_t *q, float d, float dmin, cons
     for (int g = 0; g < 8; g++) {
         uint8_t scale, minimum;
         block_k4_scale(&scale, &minimum, packed, g);
-        scale_shift_quants(dst + 32 * g, q + 32 * g, 32, d * (float)scale, -(dmin * (float)minimum));
+        scale_shift_quants(dst + 32 * g, q + 32 * g, 32, d * (float)scale,
+                           -(dmin * (float)minimum));
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Half and bfloat16 (IEEE 754-2008 binary16; upper half of binary32), and the level tables of the 4-bit floats. */
+/* Half and bfloat16 (IEEE 754-2008 binary16; upper half of binary32), and the level tables of the
+ * 4-bit floats. */
 #include "kernels/blocks.h"
 #include "kernels/quants.h"
 
@@ -20,7 +21,8 @@ uint16_t quants_f32_to_f16(float value)
     if (bits > 0x7f800000u) {
         return (uint16_t)(sign | 0x7e00u | (bits >> 13 & 0x3ffu));
     }
-    if (bits >= 0x47800000u) { /* 2^16 and above; from 65520 the rounding below reaches infinity by itself */
+    if (bits >= 0x47800000u) { /* 2^16 and above; from 65520 the rounding below reaches infinity by
+                                  itself */
         return (uint16_t)(sign | 0x7c00u);
     }
     if (bits < 0x38800000u) { /* below 2^-14: the unit of 0.5 + x is that of subnormal halves */

@@ -36,8 +36,9 @@ static float element_q8_0(const void *row, int i)
     return block_half(block->d) * (float)block->qs[i % BLOCK_ELEMS];
 }
 
-static inline __attribute__((always_inline)) void scores(element_fn *element, float *dst, const float *q,
-                                                         const void *rows, size_t row_bytes, int n_pos, int n)
+static inline __attribute__((always_inline)) void scores(element_fn *element, float *dst,
+                                                         const float *q, const void *rows,
+                                                         size_t row_bytes, int n_pos, int n)
 {
     for (int p = 0; p < n_pos; p++) {
         const uint8_t *row = (const uint8_t *)rows + (size_t)p * row_bytes;
@@ -49,8 +50,9 @@ static inline __attribute__((always_inline)) void scores(element_fn *element, fl
     }
 }
 
-static inline __attribute__((always_inline)) void mix(element_fn *element, float *out, const float *weights,
-                                                      const void *rows, size_t row_bytes, int n_pos, int n)
+static inline __attribute__((always_inline)) void mix(element_fn *element, float *out,
+                                                      const float *weights, const void *rows,
+                                                      size_t row_bytes, int n_pos, int n)
 {
     for (int p = 0; p < n_pos; p++) {
         const uint8_t *row = (const uint8_t *)rows + (size_t)p * row_bytes;
@@ -60,32 +62,38 @@ static inline __attribute__((always_inline)) void mix(element_fn *element, float
     }
 }
 
-void ref_kv_scores_f32(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos, int n)
+void ref_kv_scores_f32(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos,
+                       int n)
 {
     scores(element_f32, dst, q, rows, row_bytes, n_pos, n);
 }
 
-void ref_kv_scores_f16(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos, int n)
+void ref_kv_scores_f16(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos,
+                       int n)
 {
     scores(element_f16, dst, q, rows, row_bytes, n_pos, n);
 }
 
-void ref_kv_scores_q8_0(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos, int n)
+void ref_kv_scores_q8_0(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos,
+                        int n)
 {
     scores(element_q8_0, dst, q, rows, row_bytes, n_pos, n);
 }
 
-void ref_kv_mix_f32(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos, int n)
+void ref_kv_mix_f32(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos,
+                    int n)
 {
     mix(element_f32, out, weights, rows, row_bytes, n_pos, n);
 }
 
-void ref_kv_mix_f16(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos, int n)
+void ref_kv_mix_f16(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos,
+                    int n)
 {
     mix(element_f16, out, weights, rows, row_bytes, n_pos, n);
 }
 
-void ref_kv_mix_q8_0(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos, int n)
+void ref_kv_mix_q8_0(float *out, const float *weights, const void *rows, size_t row_bytes,
+                     int n_pos, int n)
 {
     mix(element_q8_0, out, weights, rows, row_bytes, n_pos, n);
 }

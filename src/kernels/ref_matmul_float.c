@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Dot products of unpacked weights with float activations, any length; rows may lie at any 2-byte boundary. */
+/* Dot products of unpacked weights with float activations, any length; rows may lie at any 2-byte
+ * boundary. */
 #include "kernels/blocks.h"
 #include "kernels/ref.h"
 
@@ -28,7 +29,8 @@ float ref_dot_bf16(const void *row, const void *act, int n_in)
     const uint8_t *w = row, *x = act;
     float lane[REF_LANES] = {0};
     for (int i = 0; i < n_in; i++) {
-        lane[i % REF_LANES] += block_bf16_to_float(block_u16(w + 2 * (size_t)i)) * block_f32(x + 4 * (size_t)i);
+        lane[i % REF_LANES] +=
+            block_bf16_to_float(block_u16(w + 2 * (size_t)i)) * block_f32(x + 4 * (size_t)i);
     }
     return ref_sum_lanes(lane);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dot products of blocks of 32 with activations of type Q8_0 or Q8_1: one exact integer and one float term per
- * block, term = (d_w * d_x) * integer, and for the types with an offset + m_w * s_x.
+ * Dot products of blocks of 32 with activations of type Q8_0 or Q8_1: one exact integer and one
+ * float term per block, term = (d_w * d_x) * integer, and for the types with an offset + m_w * s_x.
  */
 #include "kernels/ref.h"
 #include "kernels/unpack.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dot products of super-blocks of 256 with activations of type Q8_K: exact integers (at most 2^28 in magnitude)
- * and one float term per super-block, term = (d_w * d_x) * integer [- (dmin_w * d_x) * integer of the minima].
+ * Dot products of super-blocks of 256 with activations of type Q8_K: exact integers (at most 2^28
+ * in magnitude) and one float term per super-block, term = (d_w * d_x) * integer [- (dmin_w * d_x)
+ * * integer of the minima].
  */
 #include "kernels/ref.h"
 #include "kernels/unpack.h"

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Activations to 8-bit blocks. Defined for every bit pattern: a block with a NaN or an infinity keeps a scale
- * that is not finite and quants of zero, so that whatever it is multiplied with becomes NaN and is noticed; a
- * block too small for the reciprocal of its scale to be finite counts as zero.
+ * Activations to 8-bit blocks. Defined for every bit pattern: a block with a NaN or an infinity
+ * keeps a scale that is not finite and quants of zero, so that whatever it is multiplied with
+ * becomes NaN and is noticed; a block too small for the reciprocal of its scale to be finite counts
+ * as zero.
  */
 #include "kernels/blocks.h"
 #include "kernels/quants.h"
 #include "kernels/ref.h"
 
 #include <float.h>
+#include <math.h>
 
+static void quantize_super_block(struct block_q8_k *block, const float *x, float scale);
 static float largest_magnitude(const float *x, int n);
 static int round_even(float value);
 static void put_half(uint8_t *dst, float value);
@@ -51,33 +54,38 @@ void ref_quantize_q8_1(void *dst, const float *src, int n)
     }
 }
 
-/* The scale has the sign that sends the element of largest magnitude to -127; of x and -x, x > 0 decides. */
+/* The scale has the sign that sends the first element of largest magnitude to -127. */
 void ref_quantize_q8_k(void *dst, const float *src, int n)
 {
     struct block_q8_k *block = dst;
     for (int i = 0; i < n; i += SUPER_BLOCK_ELEMS, block++) {
         const float *x = src + i;
         float largest = largest_magnitude(x, SUPER_BLOCK_ELEMS);
-        float inverse = 127.0f / largest;
+        float scale = 127.0f / largest;
         float d = largest <= FLT_MAX ? 0.0f : largest;
         memset(block, 0, sizeof *block);
-        if (largest <= FLT_MAX && inverse <= FLT_MAX) {
-            for (int j = 0; j < SUPER_BLOCK_ELEMS; j++) {
-                if (x[j] == largest) {
-                    inverse = -127.0f / largest;
-                }
+        if (largest <= FLT_MAX && scale <= FLT_MAX) {
+            int first = 0;
+            while (fabsf(x[first]) != largest) {
+                first++;
             }
-            for (int g = 0; g < 16; g++) {
-                int16_t sum = 0;
-                for (int j = 16 * g; j < 16 * g + 16; j++) {
-                    block->qs[j] = (int8_t)round_even(x[j] * inverse);
-                    sum = (int16_t)(sum + block->qs[j]);
-                }
-                memcpy(block->bsums + 2 * g, &sum, sizeof sum);
-            }
-            d = 1.0f / inverse;
+            scale = -127.0f / x[first];
+            quantize_super_block(block, x, scale);
+            d = 1.0f / scale;
         }
         memcpy(block->d, &d, sizeof d);
+    }
+}
+
+static void quantize_super_block(struct block_q8_k *block, const float *x, float scale)
+{
+    for (int g = 0; g < 16; g++) {
+        int16_t sum = 0;
+        for (int i = 16 * g; i < 16 * g + 16; i++) {
+            block->qs[i] = (int8_t)round_even(x[i] * scale);
+            sum = (int16_t)(sum + block->qs[i]);
+        }
+        memcpy(block->bsums + 2 * g, &sum, sizeof sum);
     }
 }
 

@@ -7,19 +7,22 @@
 #include <string.h>
 
 /* kernel_matmul_fn and kernel_dequantize_fn of one weight type. */
-#define REF_TYPE(name, type)                                                                                    \
-    static void matmul_##name(float *dst, size_t dst_stride, const void *weights, size_t row_bytes, int n_rows, \
-                              const void *acts, size_t act_bytes, int n_acts, int n_in)                         \
-    {                                                                                                           \
-        matmul(ref_dot_##name, dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n_acts, n_in);     \
-    }                                                                                                           \
-    static void dequantize_##name(float *dst, const void *src, size_t n)                                        \
-    {                                                                                                           \
-        quants_dequantize_row(type, dst, src, n);                                                               \
+#define REF_TYPE(name, type)                                                                       \
+    static void matmul_##name(float *dst, size_t dst_stride, const void *weights,                  \
+                              size_t row_bytes, int n_rows, const void *acts, size_t act_bytes,    \
+                              int n_acts, int n_in)                                                \
+    {                                                                                              \
+        matmul(ref_dot_##name, dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes,       \
+               n_acts, n_in);                                                                      \
+    }                                                                                              \
+    static void dequantize_##name(float *dst, const void *src, size_t n)                           \
+    {                                                                                              \
+        quants_dequantize_row(type, dst, src, n);                                                  \
     }
 
-static void matmul(ref_dot_fn *dot, float *dst, size_t dst_stride, const void *weights, size_t row_bytes,
-                   int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in)
+static void matmul(ref_dot_fn *dot, float *dst, size_t dst_stride, const void *weights,
+                   size_t row_bytes, int n_rows, const void *acts, size_t act_bytes, int n_acts,
+                   int n_in)
 {
     for (int r = 0; r < n_rows; r++) {
         const uint8_t *row = (const uint8_t *)weights + (size_t)r * row_bytes;
@@ -47,7 +50,8 @@ REF_TYPE(q5_k, DTYPE_Q5_K)
 REF_TYPE(q6_k, DTYPE_Q6_K)
 REF_TYPE(iq4_xs, DTYPE_IQ4_XS)
 
-#define REF_SET(out, type, name) ((out)->matmul[type] = matmul_##name, (out)->dequantize[type] = dequantize_##name)
+#define REF_SET(out, type, name)                                                                   \
+    ((out)->matmul[type] = matmul_##name, (out)->dequantize[type] = dequantize_##name)
 
 void kernels_fill_ref(struct kernels *out)
 {

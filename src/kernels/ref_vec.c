@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Norm, activation functions, softmax. Sums are kept in double: here they are the specification, not fast. */
+/* Norm, activation functions, softmax. Sums are kept in double: here they are the specification,
+ * not fast. */
 #include "kernels/ref.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@ void ref_silu_mul(float *dst, const float *gate, const float *up, int n)
     }
 }
 
-/* z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))): Hendrycks and Gimpel, "Gaussian error linear units", 2016. */
+/* z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))): Hendrycks and Gimpel, "Gaussian error linear
+ * units", 2016. */
 void ref_gelu_mul(float *dst, const float *gate, const float *up, int n)
 {
     for (int i = 0; i < n; i++) {

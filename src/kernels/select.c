@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which levels this CPU can run, and the table of one of them. A new instruction set adds a line here. */
+/* Which levels this CPU can run, and the table of one of them. A new instruction set adds a line
+ * here. */
 #include "kernels/kernels.h"
 #include "kernels/levels.h"
 
@@ -108,9 +109,10 @@ static enum mscope_status unknown_level(const char *level, struct mscope_error *
     }
     for (int i = 0; i < N_LEVELS; i++) {
         if (strcmp(levels[i].name, level) == 0) {
-            return error_set(err, MSCOPE_ERR_ARGUMENT, "CPU level", "\"%s\" is beyond this CPU, expected one of %s",
-                             level, list);
+            return error_set(err, MSCOPE_ERR_ARGUMENT, "CPU level",
+                             "\"%s\" is beyond this CPU, expected one of %s", level, list);
         }
     }
-    return error_set(err, MSCOPE_ERR_ARGUMENT, "CPU level", "\"%s\" is unknown, expected one of %s", level, list);
+    return error_set(err, MSCOPE_ERR_ARGUMENT, "CPU level", "\"%s\" is unknown, expected one of %s",
+                     level, list);
 }

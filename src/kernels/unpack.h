@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside kernels/ only: the quants of one block as small integers in element order, the one place in scalar
- * code that knows where their bits are. Dequantising and the scalar dot products are loops over these.
+ * Inside kernels/ only: the quants of one block as small integers in element order, the one place
+ * in scalar code that knows where their bits are. Dequantising and the scalar dot products are
+ * loops over these.
  */
 #ifndef KERNELS_UNPACK_H
 #define KERNELS_UNPACK_H
@@ -36,8 +37,8 @@ static inline void unpack_levels(int8_t *q, const uint8_t *qs, const int8_t *lev
 }
 
 /*
- * Pairs of bits (Q2_K, Q3_K): 256 values of 0..3. Each half of the super-block has 32 bytes; byte l holds
- * elements l, l + 32, l + 64, l + 96 of that half from its low bits up.
+ * Pairs of bits (Q2_K, Q3_K): 256 values of 0..3. Each half of the super-block has 32 bytes; byte l
+ * holds elements l, l + 32, l + 64, l + 96 of that half from its low bits up.
  */
 static inline void unpack_pairs(int8_t *q, const uint8_t *qs)
 {
@@ -83,7 +84,8 @@ static inline void unpack_q5_k(int8_t *q, const struct block_q5_k *block)
     }
 }
 
-/* -32..31. In each half: low fours from 64 bytes of ql (low halves, then high), high pairs from 32 of qh. */
+/* -32..31. In each half: low fours from 64 bytes of ql (low halves, then high), high pairs from 32
+ * of qh. */
 static inline void unpack_q6_k(int8_t *q, const struct block_q6_k *block)
 {
     const uint8_t *ql = block->ql, *qh = block->qh;
