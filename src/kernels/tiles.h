@@ -29,17 +29,17 @@ void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, cons
  * always-inlined function, and the kernel_matmul_fn `name` over them.
  */
 #define TILES_DEFINE(name, body)                                                                   \
-    static void name##_act1(float *dst, size_t dst_stride, const uint8_t *row,                     \
+    static void body##_act1(float *dst, size_t dst_stride, const uint8_t *row,                     \
                             const uint8_t *acts, size_t act_bytes, int n_in)                       \
     {                                                                                              \
         body(dst, dst_stride, row, acts, act_bytes, n_in, 1);                                      \
     }                                                                                              \
-    static void name##_act2(float *dst, size_t dst_stride, const uint8_t *row,                     \
+    static void body##_act2(float *dst, size_t dst_stride, const uint8_t *row,                     \
                             const uint8_t *acts, size_t act_bytes, int n_in)                       \
     {                                                                                              \
         body(dst, dst_stride, row, acts, act_bytes, n_in, 2);                                      \
     }                                                                                              \
-    static void name##_act4(float *dst, size_t dst_stride, const uint8_t *row,                     \
+    static void body##_act4(float *dst, size_t dst_stride, const uint8_t *row,                     \
                             const uint8_t *acts, size_t act_bytes, int n_in)                       \
     {                                                                                              \
         body(dst, dst_stride, row, acts, act_bytes, n_in, 4);                                      \
@@ -47,7 +47,7 @@ void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, cons
     void name(float *dst, size_t dst_stride, const void *weights, size_t row_bytes, int n_rows,    \
               const void *acts, size_t act_bytes, int n_acts, int n_in)                            \
     {                                                                                              \
-        static const struct tiles tiles = {name##_act1, name##_act2, name##_act4};                 \
+        static const struct tiles tiles = {body##_act1, body##_act2, body##_act4};                 \
         tiles_matmul(&tiles, dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n_acts, \
                      n_in);                                                                        \
     }

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The matmuls of quantised weights for both ARM levels: bodies only. The including file first
+ * defines neon_dot(sum, a, b), which adds the products of sixteen signed bytes to four 32-bit
+ * lanes, and NEON_NAME(type), the name of the kernel. Lanes of neon_dot may differ between levels,
+ * integers are exact.
+ */
+#ifndef NEON_NAME
+#error "define NEON_NAME and neon_dot before including neon_quant.h"
+#endif
+
+/* ---- blocks of 32 ---- */
+
+struct simple {
+    int8x16_t low, high; /* elements 0..15 and 16..31 */
+    float scale, min;
+};
+
+typedef struct simple simple_fn(const uint8_t *block);
+
+TILES_INLINE int8x16_t low_nibbles(uint8x16_t bytes)
+{
+    return vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
+}
+
+TILES_INLINE int8x16_t high_nibbles(uint8x16_t bytes)
+{
+    return vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
+}
+
+/* 0xff in lane i where bit i of the two bytes is set. */
+TILES_INLINE uint8x16_t spread_bits(const uint8_t *bits)
+{
+    static const uint8_t bit_of_lane[16] = {1, 2, 4, 8, 16, 32, 64, 128,
+                                            1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t bytes = vcombine_u8(vdup_n_u8(bits[0]), vdup_n_u8(bits[1]));
+    return vtstq_u8(bytes, vld1q_u8(bit_of_lane));
+}
+
+TILES_INLINE struct simple load_q8_0(const uint8_t *block)
+{
+    const struct block_q8_0 *b = (const void *)block;
+    return (struct simple){vld1q_s8(b->qs), vld1q_s8(b->qs + 16), neon_half(b->d), 0.0f};
+}
+
+TILES_INLINE struct simple load_q4_0(const uint8_t *block)
+{
+    const struct block_q4_0 *b = (const void *)block;
+    uint8x16_t packed = vld1q_u8(b->qs);
+    int8x16_t eight = vdupq_n_s8(8);
+    return (struct simple){vsubq_s8(low_nibbles(packed), eight),
+                           vsubq_s8(high_nibbles(packed), eight), neon_half(b->d), 0.0f};
+}
+
+TILES_INLINE struct simple load_q4_1(const uint8_t *block)
+{
+    const struct block_q4_1 *b = (const void *)block;
+    uint8x16_t packed = vld1q_u8(b->qs);
+    return (struct simple){low_nibbles(packed), high_nibbles(packed), neon_half(b->d),
+                           neon_half(b->m)};
+}
+
+/* The fifth bit set adds 16, and the offset of Q5_0 takes 16 away. */
+TILES_INLINE int8x16_t add_fifth(int8x16_t nibbles, const uint8_t *bits, int offset)
+{
+    uint8x16_t fifth = vandq_u8(spread_bits(bits), vdupq_n_u8(16));
+    return vsubq_s8(vorrq_s8(nibbles, vreinterpretq_s8_u8(fifth)), vdupq_n_s8((int8_t)offset));
+}
+
+TILES_INLINE struct simple load_q5_0(const uint8_t *block)
+{
+    const struct block_q5_0 *b = (const void *)block;
+    uint8x16_t packed = vld1q_u8(b->qs);
+    return (struct simple){add_fifth(low_nibbles(packed), b->qh, 16),
+                           add_fifth(high_nibbles(packed), b->qh + 2, 16), neon_half(b->d), 0.0f};
+}
+
+TILES_INLINE struct simple load_q5_1(const uint8_t *block)
+{
+    const struct block_q5_1 *b = (const void *)block;
+    uint8x16_t packed = vld1q_u8(b->qs);
+    return (struct simple){add_fifth(low_nibbles(packed), b->qh, 0),
+                           add_fifth(high_nibbles(packed), b->qh + 2, 0), neon_half(b->d),
+                           neon_half(b->m)};
+}
+
+TILES_INLINE struct simple load_iq4_nl(const uint8_t *block)
+{
+    const struct block_iq4_nl *b = (const void *)block;
+    uint8x16_t packed = vld1q_u8(b->qs);
+    int8x16_t table = vld1q_s8(block_iq4_values);
+    return (struct simple){vqtbl1q_s8(table, vreinterpretq_u8_s8(low_nibbles(packed))),
+                           vqtbl1q_s8(table, vreinterpretq_u8_s8(high_nibbles(packed))),
+                           neon_half(b->d), 0.0f};
+}
+
+TILES_INLINE struct simple load_mxfp4(const uint8_t *block)
+{
+    const struct block_mxfp4 *b = (const void *)block;
+    uint8x16_t packed = vld1q_u8(b->qs);
+    int8x16_t table = vld1q_s8(block_fp4_values);
+    return (struct simple){vqtbl1q_s8(table, vreinterpretq_u8_s8(low_nibbles(packed))),
+                           vqtbl1q_s8(table, vreinterpretq_u8_s8(high_nibbles(packed))),
+                           block_e8m0_half(b->e), 0.0f};
+}
+
+TILES_INLINE void add_simple(float32x4_t *sum, float *mins, const uint8_t *row, const uint8_t *acts,
+                             size_t act_bytes, const int n_acts, simple_fn *load, const int has_min)
+{
+    struct simple w = load(row);
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        const uint8_t *act = acts + (size_t)a * act_bytes;
+        const int8_t *y = (const int8_t *)act + (has_min ? 4 : 2);
+        int32x4_t dot = neon_dot(vdupq_n_s32(0), w.low, vld1q_s8(y));
+        dot = neon_dot(dot, w.high, vld1q_s8(y + 16));
+        sum[a] = vfmaq_n_f32(sum[a], vcvtq_f32_s32(dot), w.scale * neon_half(act));
+        if (has_min) {
+            mins[a] += w.min * neon_half(act + 2);
+        }
+    }
+}
+
+/* Blocks alternate between two accumulators, to shorten the chain of additions. */
+TILES_INLINE void tile_simple(float *dst, size_t dst_stride, const uint8_t *row,
+                              const uint8_t *acts, size_t act_bytes, int n_in, const int n_acts,
+                              simple_fn *load, const size_t block_bytes,
+                              const size_t act_block_bytes)
+{
+    const int has_min = act_block_bytes == sizeof(struct block_q8_1);
+    float32x4_t even[4], odd[4];
+    float mins[4];
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        even[a] = odd[a] = vdupq_n_f32(0.0f);
+        mins[a] = 0.0f;
+    }
+    int n_left = n_in / BLOCK_ELEMS;
+    for (; n_left >= 2; n_left -= 2) {
+        if (n_acts == 1) {
+            neon_prefetch(row);
+        }
+        add_simple(even, mins, row, acts, act_bytes, n_acts, load, has_min);
+        add_simple(odd, mins, row + block_bytes, acts + act_block_bytes, act_bytes, n_acts, load,
+                   has_min);
+        row += 2 * block_bytes;
+        acts += 2 * act_block_bytes;
+    }
+    if (n_left > 0) {
+        add_simple(even, mins, row, acts, act_bytes, n_acts, load, has_min);
+    }
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        dst[(size_t)a * dst_stride] = neon_sum(vaddq_f32(even[a], odd[a])) + mins[a];
+    }
+}
+
+#define SIMPLE(type, act)                                                                          \
+    TILES_INLINE void tile_##type(float *dst, size_t dst_stride, const uint8_t *row,               \
+                                  const uint8_t *acts, size_t act_bytes, int n_in,                 \
+                                  const int n_acts)                                                \
+    {                                                                                              \
+        tile_simple(dst, dst_stride, row, acts, act_bytes, n_in, n_acts, load_##type,              \
+                    sizeof(struct block_##type), sizeof(struct block_##act));                      \
+    }                                                                                              \
+    TILES_DEFINE(NEON_NAME(type), tile_##type)
+
+SIMPLE(q8_0, q8_0)
+SIMPLE(q4_0, q8_0)
+SIMPLE(q5_0, q8_0)
+SIMPLE(iq4_nl, q8_0)
+SIMPLE(mxfp4, q8_0)
+SIMPLE(q4_1, q8_1)
+SIMPLE(q5_1, q8_1)
+
+/* ---- super-blocks of 256 ---- */
+
+struct super {
+    float scale, min;
+    int16_t scales[16]; /* of groups of 16, or the first eight of groups of 32 */
+    int16x8_t mins[2];  /* of groups of 16, as the sums of activations */
+};
+
+typedef void super_fn(struct super *w, const uint8_t *block);
+/* Elements 128h .. 128h+127 as signed bytes, offsets taken off. */
+typedef void half_fn(int8x16_t quants[8], const uint8_t *block, const int half);
+
+/* Q4_K and Q5_K begin alike: d, dmin, then the packed scales and minima. */
+TILES_INLINE void super_q45_k(struct super *w, const uint8_t *block)
+{
+    const struct block_q4_k *b = (const void *)block;
+    uint8_t minima[8];
+    for (int g = 0; g < 8; g++) {
+        uint8_t scale;
+        block_k4_scale(&scale, &minima[g], b->scales, g);
+        w->scales[g] = scale;
+    }
+    uint8x8_t bytes = vld1_u8(minima);
+    w->mins[0] = vreinterpretq_s16_u16(vmovl_u8(vzip1_u8(bytes, bytes)));
+    w->mins[1] = vreinterpretq_s16_u16(vmovl_u8(vzip2_u8(bytes, bytes)));
+    w->scale = neon_half(b->d);
+    w->min = neon_half(b->dmin);
+}
+
+TILES_INLINE void half_q4_k_at(int8x16_t quants[8], const uint8_t *qs)
+{
+    TILES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        uint8x16_t packed = vld1q_u8(qs + 16 * i);
+        int at = i / 2 * 4 + i % 2;
+        quants[at] = low_nibbles(packed);
+        quants[at + 2] = high_nibbles(packed);
+    }
+}
+
+TILES_INLINE void half_q4_k(int8x16_t quants[8], const uint8_t *block, const int half)
+{
+    const struct block_q4_k *b = (const void *)block;
+    half_q4_k_at(quants, b->qs + 64 * half);
+}
+
+TILES_INLINE void half_q5_k(int8x16_t quants[8], const uint8_t *block, const int half)
+{
+    const struct block_q5_k *b = (const void *)block;
+    half_q4_k_at(quants, b->qs + 64 * half);
+    TILES_UNROLL
+    for (int i = 0; i < 8; i++) {
+        uint8x16_t high = vld1q_u8(b->qh + 16 * (i % 2));
+        uint8x16_t set = vtstq_u8(high, vdupq_n_u8((uint8_t)(1u << (4 * half + i / 2))));
+        uint8x16_t fifth = vandq_u8(set, vdupq_n_u8(16));
+        quants[i] = vorrq_s8(quants[i], vreinterpretq_s8_u8(fifth));
+    }
+}
+
+TILES_INLINE void super_q6_k(struct super *w, const uint8_t *block)
+{
+    const struct block_q6_k *b = (const void *)block;
+    int8x16_t scales = vld1q_s8(b->scales);
+    vst1q_s16(w->scales, vmovl_s8(vget_low_s8(scales)));
+    vst1q_s16(w->scales + 8, vmovl_high_s8(scales));
+    w->scale = neon_half(b->d);
+}
+
+TILES_INLINE void half_q6_k(int8x16_t quants[8], const uint8_t *block, const int half)
+{
+    const struct block_q6_k *b = (const void *)block;
+    const uint8x16_t bits = vdupq_n_u8(0x30);
+    const int8x16_t offset = vdupq_n_s8(32);
+    TILES_UNROLL
+    for (int i = 0; i < 2; i++) {
+        uint8x16_t high = vld1q_u8(b->qh + 32 * half + 16 * i);
+        uint8x16_t low0 = vld1q_u8(b->ql + 64 * half + 16 * i);
+        uint8x16_t low1 = vld1q_u8(b->ql + 64 * half + 32 + 16 * i);
+        int8x16_t high0 = vreinterpretq_s8_u8(vandq_u8(vshlq_n_u8(high, 4), bits));
+        int8x16_t high1 = vreinterpretq_s8_u8(vandq_u8(vshlq_n_u8(high, 2), bits));
+        int8x16_t high2 = vreinterpretq_s8_u8(vandq_u8(high, bits));
+        int8x16_t high3 = vreinterpretq_s8_u8(vandq_u8(vshrq_n_u8(high, 2), bits));
+        quants[i] = vsubq_s8(vorrq_s8(low_nibbles(low0), high0), offset);
+        quants[2 + i] = vsubq_s8(vorrq_s8(low_nibbles(low1), high1), offset);
+        quants[4 + i] = vsubq_s8(vorrq_s8(high_nibbles(low0), high2), offset);
+        quants[6 + i] = vsubq_s8(vorrq_s8(high_nibbles(low1), high3), offset);
+    }
+}
+
+TILES_INLINE void super_q2_k(struct super *w, const uint8_t *block)
+{
+    const struct block_q2_k *b = (const void *)block;
+    uint8x16_t bytes = vld1q_u8(b->scales);
+    int8x16_t scales = low_nibbles(bytes), mins = high_nibbles(bytes);
+    vst1q_s16(w->scales, vmovl_s8(vget_low_s8(scales)));
+    vst1q_s16(w->scales + 8, vmovl_high_s8(scales));
+    w->mins[0] = vmovl_s8(vget_low_s8(mins));
+    w->mins[1] = vmovl_high_s8(mins);
+    w->scale = neon_half(b->d);
+    w->min = neon_half(b->dmin);
+}
+
+/* Pairs of bits 2k..2k+1 of 32 bytes are run k of 32 elements. */
+TILES_INLINE void half_pairs(int8x16_t quants[8], const uint8_t *qs)
+{
+    TILES_UNROLL
+    for (int i = 0; i < 8; i++) {
+        uint8x16_t shifted =
+            vshlq_u8(vld1q_u8(qs + 16 * (i % 2)), vdupq_n_s8((int8_t)(-2 * (i / 2))));
+        quants[i] = vreinterpretq_s8_u8(vandq_u8(shifted, vdupq_n_u8(3)));
+    }
+}
+
+TILES_INLINE void half_q2_k(int8x16_t quants[8], const uint8_t *block, const int half)
+{
+    const struct block_q2_k *b = (const void *)block;
+    half_pairs(quants, b->qs + 32 * half);
+}
+
+TILES_INLINE void super_q3_k(struct super *w, const uint8_t *block)
+{
+    const struct block_q3_k *b = (const void *)block;
+    for (int g = 0; g < 16; g++) {
+        w->scales[g] = (int16_t)block_q3_k_scale(b->scales, g);
+    }
+    w->scale = neon_half(b->d);
+}
+
+TILES_INLINE void half_q3_k(int8x16_t quants[8], const uint8_t *block, const int half)
+{
+    const struct block_q3_k *b = (const void *)block;
+    half_pairs(quants, b->qs + 32 * half);
+    TILES_UNROLL
+    for (int i = 0; i < 8; i++) {
+        uint8x16_t mask = vld1q_u8(b->hmask + 16 * (i % 2));
+        uint8x16_t set = vtstq_u8(mask, vdupq_n_u8((uint8_t)(1u << (4 * half + i / 2))));
+        /* a clear bit takes 4 away */
+        uint8x16_t four = vbicq_u8(vdupq_n_u8(4), set);
+        quants[i] = vsubq_s8(quants[i], vreinterpretq_s8_u8(four));
+    }
+}
+
+TILES_INLINE void super_iq4_xs(struct super *w, const uint8_t *block)
+{
+    const struct block_iq4_xs *b = (const void *)block;
+    for (int g = 0; g < 8; g++) {
+        w->scales[g] = (int16_t)block_iq4_xs_scale(b, g);
+    }
+    w->scale = neon_half(b->d);
+}
+
+TILES_INLINE void half_iq4_xs(int8x16_t quants[8], const uint8_t *block, const int half)
+{
+    const struct block_iq4_xs *b = (const void *)block;
+    int8x16_t table = vld1q_s8(block_iq4_values);
+    TILES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        uint8x16_t packed = vld1q_u8(b->qs + 64 * half + 16 * i);
+        quants[2 * i] = vqtbl1q_s8(table, vreinterpretq_u8_s8(low_nibbles(packed)));
+        quants[2 * i + 1] = vqtbl1q_s8(table, vreinterpretq_u8_s8(high_nibbles(packed)));
+    }
+}
+
+/* sums[a] += scales * products of the 128 elements of one half. */
+TILES_INLINE void add_half(int32x4_t *sums, const int8x16_t quants[8], const int16_t *scales,
+                           const uint8_t *acts, size_t act_bytes, const int n_acts, const int group)
+{
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        const int8_t *y = (const int8_t *)acts + (size_t)a * act_bytes;
+        TILES_UNROLL
+        for (int i = 0; i < 8; i += 2) {
+            int32x4_t dot = neon_dot(vdupq_n_s32(0), quants[i], vld1q_s8(y + 16 * i));
+            if (group == 32) {
+                dot = neon_dot(dot, quants[i + 1], vld1q_s8(y + 16 * i + 16));
+                sums[a] = vmlaq_n_s32(sums[a], dot, scales[i / 2]);
+            } else {
+                int32x4_t second =
+                    neon_dot(vdupq_n_s32(0), quants[i + 1], vld1q_s8(y + 16 * i + 16));
+                sums[a] = vmlaq_n_s32(sums[a], dot, scales[i]);
+                sums[a] = vmlaq_n_s32(sums[a], second, scales[i + 1]);
+            }
+        }
+    }
+}
+
+/* Minima times the sums of 16 activations. */
+TILES_INLINE int32x4_t dot_mins(const struct super *w, const struct block_q8_k *act)
+{
+    int16x8_t sums0 = vreinterpretq_s16_u8(vld1q_u8(act->bsums));
+    int16x8_t sums1 = vreinterpretq_s16_u8(vld1q_u8(act->bsums + 16));
+    int32x4_t dot = vmull_s16(vget_low_s16(w->mins[0]), vget_low_s16(sums0));
+    dot = vmlal_high_s16(dot, w->mins[0], sums0);
+    dot = vmlal_s16(dot, vget_low_s16(w->mins[1]), vget_low_s16(sums1));
+    return vmlal_high_s16(dot, w->mins[1], sums1);
+}
+
+TILES_INLINE void tile_super(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
+                             size_t act_bytes, int n_in, const int n_acts, super_fn *head,
+                             half_fn *unpack, const size_t block_bytes, const int group,
+                             const int has_min)
+{
+    float32x4_t total[4];
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        total[a] = vdupq_n_f32(0.0f);
+    }
+    for (int i = 0; i < n_in / SUPER_BLOCK_ELEMS; i++) {
+        if (n_acts == 1) {
+            for (size_t line = 0; line < block_bytes; line += 64) {
+                neon_prefetch(row + line);
+            }
+        }
+        struct super w;
+        head(&w, row);
+        int32x4_t sums[4];
+        TILES_UNROLL
+        for (int a = 0; a < n_acts; a++) {
+            sums[a] = vdupq_n_s32(0);
+        }
+        TILES_UNROLL
+        for (int half = 0; half < 2; half++) {
+            int8x16_t quants[8];
+            unpack(quants, row, half);
+            add_half(sums, quants, w.scales + half * (group == 32 ? 4 : 8), acts + 4 + 128 * half,
+                     act_bytes, n_acts, group);
+        }
+        TILES_UNROLL
+        for (int a = 0; a < n_acts; a++) {
+            const struct block_q8_k *act = (const void *)(acts + (size_t)a * act_bytes);
+            float d = block_f32(act->d);
+            total[a] = vfmaq_n_f32(total[a], vcvtq_f32_s32(sums[a]), w.scale * d);
+            if (has_min) {
+                total[a] = vfmsq_n_f32(total[a], vcvtq_f32_s32(dot_mins(&w, act)), w.min * d);
+            }
+        }
+        row += block_bytes;
+        acts += sizeof(struct block_q8_k);
+    }
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        dst[(size_t)a * dst_stride] = neon_sum(total[a]);
+    }
+}
+
+#define SUPER(type, head, group, has_min)                                                          \
+    TILES_INLINE void tile_##type(float *dst, size_t dst_stride, const uint8_t *row,               \
+                                  const uint8_t *acts, size_t act_bytes, int n_in,                 \
+                                  const int n_acts)                                                \
+    {                                                                                              \
+        tile_super(dst, dst_stride, row, acts, act_bytes, n_in, n_acts, head, half_##type,         \
+                   sizeof(struct block_##type), group, has_min);                                   \
+    }                                                                                              \
+    TILES_DEFINE(NEON_NAME(type), tile_##type)
+
+SUPER(q2_k, super_q2_k, 16, 1)
+SUPER(q3_k, super_q3_k, 16, 0)
+SUPER(q4_k, super_q45_k, 32, 1)
+SUPER(q5_k, super_q45_k, 32, 1)
+SUPER(q6_k, super_q6_k, 16, 0)
+SUPER(iq4_xs, super_iq4_xs, 32, 0)
