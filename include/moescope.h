@@ -272,15 +272,44 @@ int32_t mscope_greedy(const float *logits, int n_vocab);
 
 /* ---- statistics ------------------------------------------------------------------------------------ */
 
+/* What the evaluating thread was doing; these sum to eval_ns. */
+enum mscope_phase {
+    MSCOPE_PHASE_EMBEDDING,
+    MSCOPE_PHASE_NORM,      /* norms and residual additions */
+    MSCOPE_PHASE_ATTENTION, /* projections and scores */
+    MSCOPE_PHASE_KV,        /* rotation and storing keys and values */
+    MSCOPE_PHASE_ROUTER,    /* router product, softmax, top-k */
+    MSCOPE_PHASE_DISPATCH,  /* sorting, gathering and weighted combination of expert rows */
+    MSCOPE_PHASE_EXPERTS,   /* routed expert feed-forward */
+    MSCOPE_PHASE_SHARED,    /* shared expert feed-forward */
+    MSCOPE_PHASE_FFN,       /* dense feed-forward */
+    MSCOPE_PHASE_OUTPUT,    /* final norm and output head */
+    MSCOPE_PHASE_BARRIER,   /* waiting for other threads at the end of a parallel loop */
+    MSCOPE_PHASE_IO,        /* waiting for expert bytes */
+    MSCOPE_PHASE_OTHER,
+    MSCOPE_N_PHASE
+};
+const char *mscope_phase_name(enum mscope_phase phase);
+
 struct mscope_stats { /* since the engine was opened or the statistics were reset */
     uint64_t n_evals, n_tokens, n_outputs;
     uint64_t eval_ns;                     /* wall time inside mscope_eval */
     uint64_t weight_bytes[MSCOPE_N_CLASS]; /* read, each distinct tensor or expert once per chunk */
     uint64_t kv_bytes;                    /* cache bytes read by attention */
+    uint64_t flops;                       /* 2 per multiply-add of products and attention */
+    uint64_t expert_slots;                /* (row, expert) pairs computed */
+    uint64_t distinct_experts;            /* experts read, each once per layer and chunk */
     uint64_t scratch_bytes;               /* memory held by the engine besides weights and caches */
+    uint64_t phase_ns[MSCOPE_N_PHASE];    /* zero unless timing is on */
 };
 void mscope_engine_get_stats(const struct mscope_engine *engine, struct mscope_stats *stats);
 void mscope_engine_reset_stats(struct mscope_engine *engine);
+/* Turns the split by phase on or off (off at open). It never changes a result. */
+void mscope_engine_set_timing(struct mscope_engine *engine, bool on);
+/* Time that thread i_thread computed in each phase; MSCOPE_ERR_ARGUMENT for a thread that does not exist. */
+enum mscope_status mscope_engine_get_thread_busy(const struct mscope_engine *engine, int i_thread,
+                                                 uint64_t busy_ns[MSCOPE_N_PHASE],
+                                                 struct mscope_error *err);
 
 /* ---- version --------------------------------------------------------------------------------------- */
 

@@ -24,6 +24,10 @@ struct pool {
     pool_chunk_fn *fn;
     void *ctx;
     int n_chunks;
+    struct probe *timed; /* NULL, or where this job notes its times */
+    enum mscope_phase phase; /* of this job */
+
+    struct probe *probe; /* the caller's, set between jobs */
 
     _Alignas(64) atomic_uint_fast64_t claim; /* generation << 32 | unclaimed chunks */
     _Alignas(64) atomic_int n_done;          /* chunks finished */
@@ -41,6 +45,9 @@ struct worker_start {
 
 static void work(struct pool *pool, int i_thread);
 static void *worker_main(void *argument);
+static void run_alone(struct pool *pool);
+static void wait_for_others(struct pool *pool);
+static uint64_t note_busy(struct pool *pool, int i_thread, uint64_t since_ns);
 static void publish(struct pool *pool, int n_chunks);
 static void wake_sleepers(struct pool *pool);
 static void relax(void);
@@ -50,23 +57,25 @@ void pool_for(struct pool *pool, int n_chunks, pool_chunk_fn *fn, void *ctx)
     if (n_chunks <= 0) {
         return;
     }
-    if (n_chunks == 1 || pool->n_threads == 1) {
-        for (int i = 0; i < n_chunks; i++) {
-            fn(ctx, i, 0);
-        }
-        return;
-    }
     pool->fn = fn;
     pool->ctx = ctx;
+    pool->timed = pool->probe != NULL && pool->probe->on ? pool->probe : NULL;
+    pool->phase = pool->timed != NULL ? pool->timed->phase : MSCOPE_PHASE_OTHER;
+    pool->n_chunks = n_chunks;
+    if (n_chunks == 1 || pool->n_threads == 1) {
+        run_alone(pool);
+        return;
+    }
     publish(pool, n_chunks);
     work(pool, 0);
-    for (int spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks; spins++) {
-        if (spins < SPINS_BEFORE_YIELD) {
-            relax();
-        } else {
-            sched_yield();
-        }
+    if (atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks) {
+        wait_for_others(pool);
     }
+}
+
+void pool_set_probe(struct pool *pool, struct probe *probe)
+{
+    pool->probe = probe;
 }
 
 enum mscope_status pool_open(struct pool **out, int n_threads, struct mscope_error *err)
@@ -128,15 +137,63 @@ int pool_n_threads(const struct pool *pool)
 static void work(struct pool *pool, int i_thread)
 {
     uint_fast64_t claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+    uint64_t since_ns = 0;
+    uint_fast64_t generation = claim >> 32;
     while ((uint32_t)claim != 0) {
         if (!atomic_compare_exchange_weak_explicit(&pool->claim, &claim, claim - 1,
                                                    memory_order_acq_rel, memory_order_acquire)) {
             continue;
         }
+        if (pool->timed != NULL && (since_ns == 0 || generation != claim >> 32)) {
+            since_ns = clock_now_ns();
+        }
+        generation = claim >> 32;
         pool->fn(pool->ctx, pool->n_chunks - (int)(uint32_t)claim, i_thread);
+        since_ns = note_busy(pool, i_thread, since_ns); /* before the job may be seen as done */
         atomic_fetch_add_explicit(&pool->n_done, 1, memory_order_release);
         claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
     }
+}
+
+/* The whole job on the calling thread. */
+static void run_alone(struct pool *pool)
+{
+    uint64_t since_ns = pool->timed != NULL ? clock_now_ns() : 0;
+    for (int i = 0; i < pool->n_chunks; i++) {
+        pool->fn(pool->ctx, i, 0);
+    }
+    note_busy(pool, 0, since_ns);
+}
+
+static void wait_for_others(struct pool *pool)
+{
+    struct probe *timed = pool->timed;
+    enum mscope_phase phase = pool->phase;
+    if (timed != NULL) {
+        probe_enter(timed, MSCOPE_PHASE_BARRIER);
+    }
+    int n_chunks = pool->n_chunks;
+    for (int spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks; spins++) {
+        if (spins < SPINS_BEFORE_YIELD) {
+            relax();
+        } else {
+            sched_yield();
+        }
+    }
+    if (timed != NULL) {
+        probe_enter(timed, phase);
+    }
+}
+
+/* Adds the time since `since_ns` to the thread's busy time in the job's phase; returns now. */
+static uint64_t note_busy(struct pool *pool, int i_thread, uint64_t since_ns)
+{
+    if (pool->timed == NULL) {
+        return 0;
+    }
+    uint64_t now_ns = clock_now_ns();
+    pool->timed->threads[i_thread].busy_ns[pool->phase] += now_ns - since_ns;
+    return now_ns;
 }
 
 static void *worker_main(void *argument)
@@ -167,7 +224,6 @@ static void *worker_main(void *argument)
 
 static void publish(struct pool *pool, int n_chunks)
 {
-    pool->n_chunks = n_chunks;
     atomic_store_explicit(&pool->n_done, 0, memory_order_relaxed);
     uint_fast64_t generation = (atomic_load_explicit(&pool->claim, memory_order_relaxed) >> 32) + 1;
     atomic_store(&pool->claim, generation << 32 | (uint32_t)n_chunks);

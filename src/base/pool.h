@@ -9,6 +9,7 @@
 #define BASE_POOL_H
 
 #include "base/error.h"
+#include "base/probe.h"
 
 struct pool;
 
@@ -18,6 +19,12 @@ typedef void pool_chunk_fn(void *ctx, int i_chunk, int i_thread);
 /* n_threads >= 1, the calling thread included. */
 enum mscope_status pool_open(struct pool **out, int n_threads, struct mscope_error *err);
 void pool_close(struct pool **pool);
+
+/*
+ * From now on waits of the caller are phase BARRIER of `probe` and each thread's work is added to its busy time,
+ * while the probe is on. NULL: stop. The probe's thread array has n_threads entries and outlives the pool's use.
+ */
+void pool_set_probe(struct pool *pool, struct probe *probe);
 
 int pool_n_threads(const struct pool *pool);
 

@@ -175,28 +175,3 @@ int32_t mscope_greedy(const float *logits, int n_vocab)
 {
     return measure_argmax(logits, n_vocab);
 }
-
-void mscope_engine_get_stats(const struct mscope_engine *engine, struct mscope_stats *stats)
-{
-    const struct forward_counters *counters = forward_counters(engine->forward);
-    *stats = (struct mscope_stats){
-        .n_evals = engine->n_evals,
-        .n_tokens = engine->n_tokens,
-        .n_outputs = engine->n_evaluated_outputs,
-        .eval_ns = engine->eval_ns,
-        .kv_bytes = counters->kv_bytes,
-        .scratch_bytes = forward_scratch_bytes(engine->forward) + arena_bytes(engine->arena),
-    };
-    for (int i = 0; i < MSCOPE_N_CLASS; i++) {
-        stats->weight_bytes[i] = counters->weight_bytes[i];
-    }
-}
-
-void mscope_engine_reset_stats(struct mscope_engine *engine)
-{
-    *forward_counters(engine->forward) = (struct forward_counters){0};
-    engine->n_evals = 0;
-    engine->n_tokens = 0;
-    engine->n_evaluated_outputs = 0;
-    engine->eval_ns = 0;
-}

@@ -23,6 +23,8 @@ enum mscope_status mscope_eval_batch(struct mscope_engine *engine,
         return status;
     }
     uint64_t start_ns = clock_now_ns();
+    struct probe *probe = forward_probe(engine->forward);
+    probe_start(probe);
     int i_part = 0;
     int i_token = 0;
     engine->n_logits = 0;
@@ -52,6 +54,7 @@ enum mscope_status mscope_eval_batch(struct mscope_engine *engine,
     engine->n_logits = n_logits;
     engine->n_evals++;
     engine->n_evaluated_outputs += (uint64_t)n_logits;
+    probe_enter(probe, MSCOPE_PHASE_OTHER);
     engine->eval_ns += clock_now_ns() - start_ns;
     return MSCOPE_OK;
 }

@@ -35,8 +35,10 @@ void attention_run(struct forward *forward, int i_layer)
         {&layer->attn_v, &layer->attn_v_bias, forward->kv_v},
     };
     linear_run(forward, &forward->normed, n_rows, projections, 3);
+    probe_enter(&forward->probe, MSCOPE_PHASE_KV);
     pool_for(forward->pool, n_rows, store_row, &job);
 
+    probe_enter(&forward->probe, MSCOPE_PHASE_ATTENTION);
     pool_for(forward->pool, n_rows * (int)config->n_head_kv, attend, &job);
     count_cache_reads(forward, layer);
     forward->heads.ready = 0;
@@ -157,11 +159,13 @@ static int first_visible(const struct layer_weights *layer, int position)
 
 static void count_cache_reads(struct forward *forward, const struct layer_weights *layer)
 {
+    const struct model_config *config = forward->config;
     for (int i = 0; i < forward->batch->n_rows; i++) {
         const struct kv_cache *cache = forward->batch->caches[i];
         int position = forward->batch->positions[i];
         uint64_t n_pos = (uint64_t)(position - first_visible(layer, position) + 1);
         forward->counters.kv_bytes +=
             n_pos * (cache->k_row_bytes + cache->v_row_bytes) * (uint64_t)cache->n_head_kv;
+        forward->counters.flops += 2 * n_pos * config->n_head * (config->head_dim_k + config->head_dim_v);
     }
 }

@@ -29,9 +29,9 @@ void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_g
         int end = groups[g].first_out + groups[g].n_rows;
         n_rows_out = end > n_rows_out ? end : n_rows_out;
         formats_down |= 1u << acts_format(forward, groups[g].down->type);
-        forward_count_weight(forward, groups[g].gate);
-        forward_count_weight(forward, groups[g].up);
-        forward_count_weight(forward, groups[g].down);
+        forward_count_weight(forward, groups[g].gate, groups[g].n_rows);
+        forward_count_weight(forward, groups[g].up, groups[g].n_rows);
+        forward_count_weight(forward, groups[g].down, groups[g].n_rows);
     }
     hidden->n = (int)groups[0].gate->n_out;
     hidden->ready = 0;

@@ -12,6 +12,7 @@ static void embed(struct forward *forward);
 static void norm_rows(struct forward *forward, const struct weight *norm);
 static void add_branch(struct forward *forward, const struct weight *post_norm);
 static void output_logits(struct forward *forward, float *logits);
+static void count_norm(struct forward *forward, const struct weight *norm);
 
 enum mscope_status forward_eval(struct forward *forward, const struct forward_batch *batch,
                                 float *logits, struct mscope_error *err)
@@ -21,14 +22,19 @@ enum mscope_status forward_eval(struct forward *forward, const struct forward_ba
     int n_embd = (int)config->n_embd;
     forward->batch = batch;
 
+    probe_enter(&forward->probe, MSCOPE_PHASE_KV);
     rope_prepare(forward);
+    probe_enter(&forward->probe, MSCOPE_PHASE_EMBEDDING);
     embed(forward);
     for (int il = 0; il < (int)config->n_layer; il++) {
         const struct layer_weights *layer = &forward->weights->layers[il];
 
+        probe_enter(&forward->probe, MSCOPE_PHASE_NORM);
         norm_rows(forward, &layer->attn_norm);
+        probe_enter(&forward->probe, MSCOPE_PHASE_ATTENTION);
         attention_run(forward, il);
         forward_show_stage(forward, il, "attn_out", forward->branch, n_rows, n_embd);
+        probe_enter(&forward->probe, MSCOPE_PHASE_NORM);
         add_branch(forward, &layer->attn_post_norm);
 
         norm_rows(forward, &layer->ffn_norm);
@@ -38,13 +44,17 @@ enum mscope_status forward_eval(struct forward *forward, const struct forward_ba
                 return status;
             }
         } else {
+            probe_enter(&forward->probe, MSCOPE_PHASE_FFN);
             ffn_run_dense(forward, layer);
         }
         forward_show_stage(forward, il, "ffn_out", forward->branch, n_rows, n_embd);
+        probe_enter(&forward->probe, MSCOPE_PHASE_NORM);
         add_branch(forward, &layer->ffn_post_norm);
         forward_show_stage(forward, il, "layer_out", forward->x, n_rows, n_embd);
     }
+    probe_enter(&forward->probe, MSCOPE_PHASE_OUTPUT);
     output_logits(forward, logits);
+    probe_enter(&forward->probe, MSCOPE_PHASE_OTHER);
     return MSCOPE_OK;
 }
 
@@ -94,7 +104,7 @@ static void norm_rows(struct forward *forward, const struct weight *norm)
     struct row_job job = {forward, norm};
     pool_for(forward->pool, forward->batch->n_rows, norm_row, &job);
     forward->normed.ready = 0;
-    forward_count_weight(forward, norm);
+    count_norm(forward, norm);
 }
 
 static void add_branch_row(void *ctx, int i_row, int i_thread)
@@ -115,7 +125,7 @@ static void add_branch(struct forward *forward, const struct weight *post_norm)
     struct row_job job = {forward, post_norm};
     pool_for(forward->pool, forward->batch->n_rows, add_branch_row, &job);
     if (post_norm->data != NULL) {
-        forward_count_weight(forward, post_norm);
+        count_norm(forward, post_norm);
     }
 }
 
@@ -137,7 +147,7 @@ static void output_logits(struct forward *forward, float *logits)
         return;
     }
     forward->normed.ready = 0;
-    forward_count_weight(forward, norm);
+    count_norm(forward, norm);
     const struct linear head = {&forward->weights->output, NULL, logits};
     linear_run(forward, &forward->normed, n_wanted, &head, 1);
     if (config->logit_softcap > 0) {
@@ -147,6 +157,12 @@ static void output_logits(struct forward *forward, float *logits)
         }
     }
     forward_show_stage(forward, (int)config->n_layer, "logits", logits, n_wanted, (int)config->n_vocab);
+}
+
+/* A norm's weights are read once per chunk; its few operations are not counted. */
+static void count_norm(struct forward *forward, const struct weight *norm)
+{
+    forward_count_weight(forward, norm, 0);
 }
 
 void forward_show_stage(const struct forward *forward, int i_layer, const char *stage,
@@ -167,6 +183,11 @@ void forward_on_stage(struct forward *forward, mscope_stage_fn *fn, void *user)
 {
     forward->stage_fn = fn;
     forward->stage_user = user;
+}
+
+struct probe *forward_probe(struct forward *forward)
+{
+    return &forward->probe;
 }
 
 struct forward_counters *forward_counters(struct forward *forward)

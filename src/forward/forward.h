@@ -53,8 +53,12 @@ void forward_on_stage(struct forward *forward, mscope_stage_fn *fn, void *user);
 struct forward_counters { /* since open or reset */
     uint64_t weight_bytes[MSCOPE_N_CLASS];
     uint64_t kv_bytes;
+    uint64_t flops; /* 2 per multiply-add of matrix products and of attention */
+    uint64_t expert_slots, distinct_experts;
 };
 struct forward_counters *forward_counters(struct forward *forward);
+/* Times by phase; the caller turns it on and off and clears it between evaluations. */
+struct probe *forward_probe(struct forward *forward);
 uint64_t forward_scratch_bytes(const struct forward *forward);
 
 #endif

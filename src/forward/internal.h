@@ -80,6 +80,7 @@ struct forward {
     mscope_stage_fn *stage_fn;
     void *stage_user;
     struct forward_counters counters;
+    struct probe probe;
 };
 
 enum { LINEAR_MAX_ROWS = 64, LINEAR_ACT_BLOCK = 32 };
@@ -104,8 +105,8 @@ void linear_tile(struct forward *forward, float *dst, size_t dst_stride, const s
                  int first_row, int n_rows, const struct acts *in, int first_act, int n_acts, int i_thread);
 /* Rows per chunk so that n_total rows spread over the threads. */
 int linear_chunk_rows(const struct forward *forward, int n_total);
-/* Counts the bytes of a weight as read once. */
-void forward_count_weight(struct forward *forward, const struct weight *weight);
+/* Counts the bytes of a weight as read once, and the operations of n_rows products with it. */
+void forward_count_weight(struct forward *forward, const struct weight *weight, int n_rows);
 
 /* ---- the layer ---- */
 void rope_prepare(struct forward *forward);

@@ -30,7 +30,7 @@ void linear_run(struct forward *forward, struct acts *in, int n_rows, const stru
     for (int i = 0; i < n_products; i++) {
         formats |= 1u << acts_format(forward, products[i].weight->type);
         n_total += (int)products[i].weight->n_out;
-        forward_count_weight(forward, products[i].weight);
+        forward_count_weight(forward, products[i].weight, n_rows);
     }
     acts_prepare(forward, in, n_rows, formats);
 
@@ -78,8 +78,9 @@ int linear_chunk_rows(const struct forward *forward, int n_total)
     return rows < 4 ? 4 : rows > LINEAR_MAX_ROWS ? LINEAR_MAX_ROWS : rows;
 }
 
-void forward_count_weight(struct forward *forward, const struct weight *weight)
+void forward_count_weight(struct forward *forward, const struct weight *weight, int n_rows)
 {
+    forward->counters.flops += 2 * (uint64_t)weight->n_in * weight->n_out * (uint64_t)n_rows;
     forward->counters.weight_bytes[weight->cls] += weight->row_bytes * weight->n_out;
 }
 

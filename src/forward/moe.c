@@ -34,11 +34,13 @@ enum mscope_status moe_run(struct forward *forward, int i_layer, struct mscope_e
     int n_rows = forward->batch->n_rows;
     int n_expert = (int)config->n_expert;
 
+    probe_enter(&forward->probe, MSCOPE_PHASE_ROUTER);
     const struct linear router = {&layer->router, NULL, forward->router_logits};
     linear_run(forward, &forward->normed, n_rows, &router, 1);
     forward_show_stage(forward, i_layer, "router", forward->router_logits, n_rows, n_expert);
     pool_for(forward->pool, n_rows, route_row, forward);
     report_routing(forward, i_layer);
+    probe_enter(&forward->probe, MSCOPE_PHASE_DISPATCH);
     sort_by_expert(forward);
 
     memset(forward->branch, 0, (size_t)n_rows * config->n_embd * sizeof *forward->branch);
@@ -175,7 +177,9 @@ static enum mscope_status run_wave(struct wave *wave, int first_expert, int end_
             continue;
         }
         struct expert_view *view = &forward->views[n_groups];
+        probe_enter(&forward->probe, MSCOPE_PHASE_IO);
         status = store->ops->acquire(store, (uint32_t)wave->i_layer, (uint32_t)e, view, err);
+        probe_enter(&forward->probe, MSCOPE_PHASE_DISPATCH);
         if (status != MSCOPE_OK) {
             break;
         }
@@ -186,6 +190,8 @@ static enum mscope_status run_wave(struct wave *wave, int first_expert, int end_
         wave->formats |= 1u << acts_format(forward, view->up.type);
     }
     if (status == MSCOPE_OK && n_groups > 0) {
+        forward->counters.expert_slots += (uint64_t)wave->n_entries;
+        forward->counters.distinct_experts += (uint64_t)n_groups;
         struct acts *in = &forward->normed;
         acts_prepare(forward, in, forward->batch->n_rows, wave->formats);
         if (!one_row) {
@@ -194,7 +200,9 @@ static enum mscope_status run_wave(struct wave *wave, int first_expert, int end_
             in->ready = wave->formats;
             pool_for(forward->pool, wave->n_entries, gather_entry, wave);
         }
+        probe_enter(&forward->probe, MSCOPE_PHASE_EXPERTS);
         ffn_run_groups(forward, in, forward->groups, n_groups, forward->ffn_out);
+        probe_enter(&forward->probe, MSCOPE_PHASE_DISPATCH);
         int n_embd = (int)forward->config->n_embd;
         pool_for(forward->pool, (n_embd + COMBINE_COLUMNS - 1) / COMBINE_COLUMNS, combine_columns, wave);
     }

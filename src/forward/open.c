@@ -47,10 +47,14 @@ enum mscope_status forward_open(struct forward **out, const struct forward_param
         assert(params->store != NULL);
         status = take_routing(forward, err);
     }
+    if (status == MSCOPE_OK && !TAKE(forward->probe.threads, forward->n_threads)) {
+        status = MSCOPE_ERR_MEMORY;
+    }
     if (status != MSCOPE_OK) {
         forward_close(&forward);
         return status;
     }
+    pool_set_probe(forward->pool, &forward->probe);
     arena_seal(forward->arena);
     *out = forward;
     return MSCOPE_OK;
@@ -61,6 +65,7 @@ void forward_close(struct forward **forward)
     if (*forward == NULL) {
         return;
     }
+    pool_set_probe((*forward)->pool, NULL);
     arena_close(&(*forward)->arena);
     free(*forward);
     *forward = NULL;
