@@ -10,7 +10,7 @@
 #include "gguf/cursor.h"
 #include "gguf/gguf.h"
 
-enum { GGUF_DEFAULT_ALIGNMENT = 32, GGUF_VERSION = 3 };
+enum { GGUF_DEFAULT_ALIGNMENT = 32, GGUF_MIN_ALIGNMENT = 8, GGUF_VERSION = 3 };
 
 /* Bytes that the shortest entries occupy: what bounds a count before anything is allocated for it.
  */
@@ -74,6 +74,9 @@ void gguf_error_object_key(struct mscope_error *err, struct gguf_string key);
 const struct gguf_kv *gguf_part_find(const struct gguf_part *part, const char *key);
 /* False when the value is no integer or negative. */
 bool gguf_kv_unsigned(const struct gguf_kv *kv, uint64_t *out);
+
+/* A power of two and a multiple of 8, so that every tensor can be read in place. */
+bool gguf_alignment_is_valid(uint32_t alignment);
 
 const char *gguf_type_name(uint32_t type);     /* "u32"; "unknown" beyond the last */
 uint32_t gguf_type_bytes(enum gguf_type type); /* of one element; 0 for strings and arrays */

@@ -253,9 +253,9 @@ static enum mscope_status find_alignment(struct gguf_part *part, struct mscope_e
     }
     uint32_t alignment;
     memcpy(&alignment, kv->data, sizeof alignment);
-    if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
+    if (!gguf_alignment_is_valid(alignment)) {
         return error_set(err, MSCOPE_ERR_FORMAT, "key general.alignment",
-                         "%" PRIu32 ", expected a power of two", alignment);
+                         "%" PRIu32 ", expected a power of two from 8 on", alignment);
     }
     part->alignment = alignment;
     return MSCOPE_OK;

@@ -303,6 +303,11 @@ const char *gguf_type_name(uint32_t type)
     return type < GGUF_N_TYPE ? types[type].name : "unknown";
 }
 
+bool gguf_alignment_is_valid(uint32_t alignment)
+{
+    return alignment >= GGUF_MIN_ALIGNMENT && (alignment & (alignment - 1)) == 0;
+}
+
 uint32_t gguf_type_bytes(enum gguf_type type)
 {
     return types[type].n_bytes;

@@ -167,10 +167,10 @@ static bool check_alignment(struct gguf_writer *writer)
     if (entry->type == GGUF_U32) {
         memcpy(&alignment, entry->value, sizeof alignment);
     }
-    if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
+    if (!gguf_alignment_is_valid(alignment)) {
         error_set(&writer->error, MSCOPE_ERR_ARGUMENT, "key general.alignment",
-                  "%" PRIu32 " of type %s, expected a power of two of type u32", alignment,
-                  gguf_type_name(entry->type));
+                  "%" PRIu32 " of type %s, expected a power of two from 8 on of type u32",
+                  alignment, gguf_type_name(entry->type));
         return false;
     }
     writer->alignment = alignment;

@@ -170,17 +170,17 @@ static void a_million_tiny_tensors_take_no_quadratic_time(void **state)
         begin(N_TINY, 1);
         put_string("general.alignment");
         put_u32(GGUF_U32);
-        put_u32(1);
+        put_u32(8);
         for (int i = 0; i < N_TINY; i++) {
             char name[16];
             snprintf(name, sizeof name, "%x", has_twin && i == N_TINY - 1 ? 0x1234 : i);
             put_string(name);
             put_u32(0);
             put_u32(DTYPE_F16);
-            put_u64((uint64_t)i * 2);
+            put_u64((uint64_t)i * 8);
         }
-        memset(bytes + n_bytes, 0, (size_t)N_TINY * 2);
-        n_bytes += (size_t)N_TINY * 2;
+        memset(bytes + n_bytes, 0, (size_t)N_TINY * 8 + 8);
+        n_bytes += (size_t)N_TINY * 8 + 8; /* padding before the data too */
         check_time(has_twin ? MSCOPE_ERR_FORMAT : MSCOPE_OK, "tensors");
     }
     assert_string_equal(err.object, "tensor 1234");
