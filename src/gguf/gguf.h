@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A GGUF file (v2 or v3, little-endian), or all parts of a split one: mapped read-only, with its metadata and
- * its tensor directory checked once at open (docs/FORMAT.md lists every check). Gives out typed values and
- * tensor bytes; refuses to know what a key or a tensor means. Immutable after open: any thread may read.
+ * A GGUF file (v2 or v3, little-endian), or all parts of a split one: mapped read-only, with its
+ * metadata and its tensor directory checked once at open (docs/FORMAT.md lists every check). Gives
+ * out typed values and tensor bytes; refuses to know what a key or a tensor means. Immutable after
+ * open: any thread may read.
  *
  * Specification: the GGUF document of the ggml project, version 3.
  *
  * Invariants after a successful open:
  *   1. every pointer given out lies inside a mapped file and stays valid until gguf_close;
  *   2. tensor names are unique over all parts, keys are unique, all dims are >= 1;
- *   3. tensor bytes are n_bytes long, inside the file, aligned to the file's alignment, not overlapping.
- * A zero-length array or string is valid everywhere. Nobody may shorten a file while it is mapped: reading
- * what was cut off is a SIGBUS (removing or replacing it does no harm).
+ *   3. tensor bytes are n_bytes long, inside the file, aligned to the file's alignment, and do not
+ *      overlap.
+ *
+ * A zero-length array or string is valid everywhere. Nobody may shorten a file while it is mapped:
+ * reading what was cut off is a SIGBUS (removing or replacing it does no harm).
  */
 #ifndef GGUF_GGUF_H
 #define GGUF_GGUF_H
@@ -60,13 +63,14 @@ struct gguf_tensor {
 struct gguf;
 
 /*
- * `path` may be any part of a split model whose name ends in -0000i-of-0000n.gguf: all parts are opened; the
- * metadata is that of the first. Errors name the file, the key or the tensor. On failure *out is NULL.
+ * `path` may be any part of a split model whose name ends in -0000i-of-0000n.gguf: all parts are
+ * opened; the metadata is that of the first. Errors name the file, the key or the tensor. On
+ * failure *out is NULL.
  */
 enum mscope_status gguf_open(struct gguf **out, const char *path, struct mscope_error *err);
-/* The same from memory (one part; the bytes must outlive the result); `name` is used in errors. For tests and fuzzing. */
-enum mscope_status gguf_open_memory(struct gguf **out, const void *data, size_t n_bytes, const char *name,
-                                    struct mscope_error *err);
+/* From memory: one part, and the bytes must outlive the result; `name` is used in errors. */
+enum mscope_status gguf_open_memory(struct gguf **out, const void *data, size_t n_bytes,
+                                    const char *name, struct mscope_error *err);
 void gguf_close(struct gguf **gguf);
 
 const char *gguf_path(const struct gguf *gguf); /* as given to open */
@@ -80,21 +84,28 @@ const struct gguf_kv *gguf_kv_at(const struct gguf *gguf, uint64_t i);
 const struct gguf_kv *gguf_find(const struct gguf *gguf, const char *key); /* NULL when absent */
 
 /*
- * Typed values. Any integer type is accepted where its value fits; any float type for f32. `*out` is only
- * written on success. MSCOPE_ERR_FORMAT with object "key NAME" when absent or of another type or range. The _or
- * forms keep *out (the default) when the key is absent and still fail on a wrong type.
+ * Typed values. Any integer type is accepted where its value fits; any float type for f32. `*out`
+ * is only written on success. MSCOPE_ERR_FORMAT with object "key NAME" when absent or of another
+ * type or range. The _or forms keep *out (the default) when the key is absent and still fail on a
+ * wrong type.
  */
-enum mscope_status gguf_get_u32(const struct gguf *gguf, const char *key, uint32_t *out, struct mscope_error *err);
-enum mscope_status gguf_get_u32_or(const struct gguf *gguf, const char *key, uint32_t *out, struct mscope_error *err);
-enum mscope_status gguf_get_f32(const struct gguf *gguf, const char *key, float *out, struct mscope_error *err);
-enum mscope_status gguf_get_f32_or(const struct gguf *gguf, const char *key, float *out, struct mscope_error *err);
-enum mscope_status gguf_get_bool_or(const struct gguf *gguf, const char *key, bool *out, struct mscope_error *err);
-enum mscope_status gguf_get_string(const struct gguf *gguf, const char *key, struct gguf_string *out,
+enum mscope_status gguf_get_u32(const struct gguf *gguf, const char *key, uint32_t *out,
+                                struct mscope_error *err);
+enum mscope_status gguf_get_u32_or(const struct gguf *gguf, const char *key, uint32_t *out,
                                    struct mscope_error *err);
-enum mscope_status gguf_get_string_or(const struct gguf *gguf, const char *key, struct gguf_string *out,
-                                      struct mscope_error *err);
-enum mscope_status gguf_get_array(const struct gguf *gguf, const char *key, enum gguf_type element_type,
-                                  struct gguf_array *out, struct mscope_error *err);
+enum mscope_status gguf_get_f32(const struct gguf *gguf, const char *key, float *out,
+                                struct mscope_error *err);
+enum mscope_status gguf_get_f32_or(const struct gguf *gguf, const char *key, float *out,
+                                   struct mscope_error *err);
+enum mscope_status gguf_get_bool_or(const struct gguf *gguf, const char *key, bool *out,
+                                    struct mscope_error *err);
+enum mscope_status gguf_get_string(const struct gguf *gguf, const char *key,
+                                   struct gguf_string *out, struct mscope_error *err);
+enum mscope_status gguf_get_string_or(const struct gguf *gguf, const char *key,
+                                      struct gguf_string *out, struct mscope_error *err);
+enum mscope_status gguf_get_array(const struct gguf *gguf, const char *key,
+                                  enum gguf_type element_type, struct gguf_array *out,
+                                  struct mscope_error *err);
 
 bool gguf_string_equals(struct gguf_string text, const char *other);
 
@@ -103,10 +114,12 @@ bool gguf_string_equals(struct gguf_string text, const char *other);
 int32_t gguf_array_i32(const struct gguf_array *array, uint64_t i);
 float gguf_array_f32(const struct gguf_array *array, uint64_t i);
 /* Walks a string array: start with *cursor = array->data; returns false at the end. */
-bool gguf_array_next_string(const struct gguf_array *array, const void **cursor, struct gguf_string *out);
+bool gguf_array_next_string(const struct gguf_array *array, const void **cursor,
+                            struct gguf_string *out);
 
 uint64_t gguf_n_tensors(const struct gguf *gguf);
 const struct gguf_tensor *gguf_tensor_at(const struct gguf *gguf, uint64_t i);
-const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name); /* NULL when absent */
+/* NULL when absent. */
+const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name);
 
 #endif

@@ -54,8 +54,7 @@ enum mscope_status gguf_index_tensors(struct gguf *gguf, struct mscope_error *er
 enum mscope_status gguf_part_open(struct gguf *gguf, uint32_t i_part, const char *path,
                                   struct mscope_error *err);
 void gguf_part_release(struct gguf_part *part); /* leaves it zeroed */
-/* How many files the model of this part has, by its key split.count; 1 for a file that is not
- * split. */
+/* How many files the model of this part has, by its key split.count; 1 when it is not split. */
 enum mscope_status gguf_split_count(const struct gguf_part *part, uint64_t *out,
                                     struct mscope_error *err);
 /* gguf->path, opened as part 0, is one of n_parts > 1: opens all of them in order in its place. */
@@ -64,8 +63,7 @@ enum mscope_status gguf_split_open(struct gguf *gguf, uint64_t n_parts, struct m
 /* Room for one more item; doubles *capacity. */
 enum mscope_status gguf_grow(void **items, uint64_t n, uint64_t *capacity, size_t item_bytes,
                              const char *purpose, struct mscope_error *err);
-/* Detail of the error for a failed cursor; the caller sets the object. `what` is the field being
- * read. */
+/* Detail of the error for a failed cursor, while reading `what`; the caller sets the object. */
 enum mscope_status gguf_error_truncated(struct mscope_error *err, const struct cursor *cursor,
                                         const char *what);
 /* Object "key NAME". */
@@ -80,7 +78,7 @@ bool gguf_alignment_is_valid(uint32_t alignment);
 
 const char *gguf_type_name(uint32_t type);     /* "u32"; "unknown" beyond the last */
 uint32_t gguf_type_bytes(enum gguf_type type); /* of one element; 0 for strings and arrays */
-int gguf_string_compare(struct gguf_string a,
-                        struct gguf_string b); /* like memcmp, a prefix is less */
+/* Like memcmp; a prefix is less. */
+int gguf_string_compare(struct gguf_string a, struct gguf_string b);
 
 #endif
