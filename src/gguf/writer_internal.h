@@ -20,8 +20,7 @@ struct gguf_writer {
     struct output *output; /* NULL after a failure */
     struct arena *arena;   /* keys and values */
     uint64_t n_entries, entry_capacity;
-    struct writer_entry
-        *entries; /* in order of declaration; a key may recur until writer_kv_resolve */
+    struct writer_entry *entries; /* as declared; a key may recur until writer_kv_resolve */
     uint64_t n_tensors, tensor_capacity;
     struct gguf_tensor *tensors; /* file_offset is relative to the data section; no data */
     uint64_t alignment, head_bytes, total_bytes;
@@ -30,18 +29,17 @@ struct gguf_writer {
     struct mscope_error error;    /* the first; status is MSCOPE_OK while there is none */
 };
 
-/* Keeps the last value of each key, at the place of the first. Failures go to writer->error, as
- * below. */
+/* Keeps the last value of each key, at the place of the first. Failures set error. */
 void writer_kv_resolve(struct gguf_writer *writer);
 const struct writer_entry *writer_kv_find(const struct gguf_writer *writer, const char *key);
-uint64_t writer_kv_bytes(
-    const struct gguf_writer *writer); /* that writer_kv_write will write, count excluded */
+/* Bytes that writer_kv_write will write, the count excluded. */
+uint64_t writer_kv_bytes(const struct gguf_writer *writer);
 void writer_kv_write(struct gguf_writer *writer); /* number of pairs, then the pairs */
 
 void writer_put(struct gguf_writer *writer, const void *data, uint64_t n_bytes);
 void writer_put_u32(struct gguf_writer *writer, uint32_t value);
 void writer_put_u64(struct gguf_writer *writer, uint64_t value);
-void writer_put_padding(struct gguf_writer *writer,
-                        uint64_t n_bytes); /* zeros after n_bytes bytes */
+/* Zeros from n_bytes up to the next multiple of the alignment. */
+void writer_put_padding(struct gguf_writer *writer, uint64_t n_bytes);
 
 #endif
