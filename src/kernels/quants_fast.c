@@ -101,7 +101,7 @@ FAST_INLINE float round_block(uint8_t *q, const float *src, const float lo, cons
 {
     float x[BLOCK_ELEMS];
     load(x, src, BLOCK_ELEMS);
-    float d = fit_half(extreme(x, BLOCK_ELEMS) / lo);
+    float d = fit_half_scale(extreme(x, BLOCK_ELEMS) / lo);
     round_group(q, x, BLOCK_ELEMS, reciprocal(d), -lo, hi - lo);
     return d;
 }
@@ -144,8 +144,8 @@ FAST_INLINE void round_block_shifted(uint8_t *q, float *d, float *m, const float
     float x[BLOCK_ELEMS], least, most;
     load(x, src, BLOCK_ELEMS);
     range(&least, &most, x, BLOCK_ELEMS);
-    *d = fit_half((most - least) / hi);
-    *m = fit_half(least);
+    *d = fit_half_scale((most - least) / hi);
+    *m = fit_half_offset(least);
     float inverse = reciprocal(*d);
     round_group(q, x, BLOCK_ELEMS, inverse, -*m * inverse, hi);
 }
@@ -195,7 +195,7 @@ static void fast_iq4_nl(void *dst, const float *src, size_t n)
         uint8_t q[BLOCK_ELEMS];
         float x[BLOCK_ELEMS];
         load(x, src + i, BLOCK_ELEMS);
-        float d = fit_half(extreme(x, BLOCK_ELEMS) / -127.0f);
+        float d = fit_half_scale(extreme(x, BLOCK_ELEMS) / -127.0f);
         round_iq4(q, x, reciprocal(d));
         pack_half(block->d, d);
         pack_nibbles(block->qs, q);
@@ -244,8 +244,8 @@ FAST_INLINE void round_shifted(uint8_t *q, uint8_t *sc, uint8_t *m, float *d, fl
         most_scale = scale[g] > most_scale ? scale[g] : most_scale;
         most_minimum = minimum[g] > most_minimum ? minimum[g] : most_minimum;
     }
-    *d = fit_half(most_scale / limit);
-    *dmin = fit_half(most_minimum / limit);
+    *d = fit_half_scale(most_scale / limit);
+    *dmin = fit_half_scale(most_minimum / limit);
     float inverse_d = reciprocal(*d), inverse_dmin = reciprocal(*dmin);
     for (int g = 0; g < n_groups; g++) {
         float s = scale[g] * inverse_d, b = minimum[g] * inverse_dmin;
@@ -312,7 +312,7 @@ FAST_INLINE float round_scales(int32_t *sc, const float *x, const int n_groups, 
         scale[g] = extreme(x + n * g, n) * (1.0f / level);
         largest = fabsf(scale[g]) > fabsf(largest) ? scale[g] : largest;
     }
-    float d = fit_half(largest / lo), inverse = reciprocal(d);
+    float d = fit_half_scale(largest / lo), inverse = reciprocal(d);
     for (int g = 0; g < n_groups; g++) {
         float s = scale[g] * inverse - lo;
         s = s < 0.0f ? 0.0f : s;

@@ -217,13 +217,22 @@ void fit_load(float *dst, const float *src, int n)
     }
 }
 
-float fit_half(float value)
+float fit_half_scale(float value)
 {
     if (value == 0.0f) {
         return 0.0f;
     }
-    float magnitude = fminf(fmaxf(fabsf(value), 0x1p-24f), 65504.0f);
-    return copysignf(quants_f16_to_f32(quants_f32_to_f16(magnitude)), value);
+    float magnitude = fabsf(value);
+    if (magnitude < 0x1p-20f) { /* few steps left between halves: rounding down would clip */
+        magnitude = ceilf(magnitude * 0x1p24f) * 0x1p-24f;
+    }
+    return copysignf(fit_half_offset(magnitude), value);
+}
+
+float fit_half_offset(float value)
+{
+    float limited = fminf(fmaxf(value, -65504.0f), 65504.0f);
+    return quants_f16_to_f32(quants_f32_to_f16(limited));
 }
 
 static void lanes_uniform(struct lanes *out, const float *x, int n, float lo, float hi,

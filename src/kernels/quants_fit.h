@@ -54,7 +54,8 @@ void fit_quants(uint8_t *q, const float *x, int n, const struct fit_levels *leve
 /* Copies n elements with NaN as 0 and the rest limited to FIT_LARGEST. */
 void fit_load(float *dst, const float *src, int n);
 
-/* `value` as the nearest half that is finite, and not 0 unless value is: scales must not vanish. */
-float fit_half(float value);
+/* As halves, finite; a scale does not vanish and, when tiny, is rounded away from zero. */
+float fit_half_scale(float value);
+float fit_half_offset(float value);
 
 #endif

@@ -9,7 +9,10 @@
 #include "kernels/quants_internal.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
+
+enum { MXFP4_LARGEST = 252 }; /* 6 * 2^(252 - 127) is a float, twice that is not */
 
 static quants_quantize_fn quantize_f32, quantize_f16, quantize_bf16;
 static quants_quantize_fn quantize_q4_0, quantize_q4_1, quantize_q5_0, quantize_q5_1, quantize_q8_0,
@@ -50,7 +53,7 @@ static void quantize_f32(void *dst, const float *src, size_t n)
 static void quantize_f16(void *dst, const float *src, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        bool finite = fabsf(src[i]) <= 3.4e38f;
+        bool finite = fabsf(src[i]) <= FLT_MAX;
         float v = finite ? fminf(fmaxf(src[i], -65504.0f), 65504.0f) : src[i];
         pack_half((uint8_t *)dst + 2 * i, v);
     }
@@ -71,7 +74,7 @@ static float search_scale(uint8_t *q, const float *src, const struct fit_levels 
     struct fit_group group;
     fit_load(x, src, BLOCK_ELEMS);
     fit_scale(&group, x, BLOCK_ELEMS, levels);
-    float d = fit_half(group.scale);
+    float d = fit_half_scale(group.scale);
     fit_quants(q, x, BLOCK_ELEMS, levels, d, 0.0f);
     return d;
 }
@@ -130,8 +133,8 @@ static void search_affine(uint8_t *q, float *d, float *m, const float *src, floa
     struct fit_group group;
     fit_load(x, src, BLOCK_ELEMS);
     fit_affine(&group, x, BLOCK_ELEMS, hi, 0);
-    *d = fit_half(group.scale);
-    *m = fit_half(group.offset);
+    *d = fit_half_scale(group.scale);
+    *m = fit_half_offset(group.offset);
     fit_quants(q, x, BLOCK_ELEMS, &levels, *d, *m);
 }
 
@@ -185,7 +188,7 @@ static void quantize_mxfp4(void *dst, const float *src, size_t n)
         double x[BLOCK_ELEMS], largest = 0.0, least = INFINITY;
         for (int j = 0; j < BLOCK_ELEMS; j++) {
             float v = src[i + (size_t)j];
-            x[j] = v == v ? fmin(fmax((double)v, -3.4e38), 3.4e38) : 0.0;
+            x[j] = v == v ? fmin(fmax((double)v, -FLT_MAX), FLT_MAX) : 0.0;
             largest = fmax(largest, fabs(x[j]));
         }
         int exponent = largest > 0.0 ? ilogb(largest) - 2 : -127;
@@ -194,7 +197,7 @@ static void quantize_mxfp4(void *dst, const float *src, size_t n)
         for (int e = exponent + 127 - 1; e <= exponent + 127 + 1; e++) {
             uint8_t q[BLOCK_ELEMS];
             double sum = 0.0;
-            if (e < 0 || e > 254) {
+            if (e < 0 || e > MXFP4_LARGEST) {
                 continue;
             }
             for (int j = 0; j < BLOCK_ELEMS; j++) {

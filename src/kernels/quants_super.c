@@ -40,7 +40,7 @@ static void search_scaled(uint8_t *q, struct scaled *best, const float *src, int
     *best = (struct scaled){.err = INFINITY};
     float d = extreme / (float)lo;
     for (int turn = 0; turn < N_TURNS; turn++) {
-        struct scaled now = {.d = fit_half(d)};
+        struct scaled now = {.d = fit_half_scale(d)};
         float xq = 0.0f, qq = 0.0f;
         for (int g = 0; g < n_groups; g++) {
             struct fit_group group;
@@ -76,7 +76,7 @@ static void search_shifted(uint8_t *q, struct shifted *best, const float *src, i
     *best = (struct shifted){.err = INFINITY};
     float d = most / (float)limit, dmin = -least / (float)limit;
     for (int turn = 0; turn < N_TURNS; turn++) {
-        struct shifted now = {.d = fit_half(d), .dmin = fit_half(dmin)};
+        struct shifted now = {.d = fit_half_scale(d), .dmin = fit_half_scale(dmin)};
         float ss = 0.0f, sm = 0.0f, mm = 0.0f, sx = 0.0f, mx = 0.0f;
         for (int g = 0; g < n_groups; g++) {
             struct fit_group group = fit[g];
