@@ -30,6 +30,12 @@ kernel_kv_mix_fn avx2_kv_mix_f32, avx2_kv_mix_f16, avx2_kv_mix_q8_0;
  * first cache. */
 enum { AVX2_PREFETCH_BYTES = 2048 };
 
+/*
+ * Keeps an accumulator in its register: GCC would otherwise turn the chain of integer additions,
+ * which it may reorder, into a wide tree whose leaves do not fit the registers.
+ */
+#define AVX2_PIN(v) __asm__("" : "+x"(v))
+
 TILES_INLINE __m256i avx2_load(const void *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);

@@ -48,7 +48,7 @@ TILES_INLINE __m256i low_nibbles(__m256i bytes)
 
 typedef struct super_block head_fn(const uint8_t *b);
 /* The four groups of 32 quants of half h (elements 128h .. 128h+127), in element order. */
-typedef void quants_fn(__m256i quants[4], const uint8_t *b, int half);
+typedef void quants_fn(__m256i quants[4], const uint8_t *b, const int half);
 
 /* Q4_K and Q5_K: d, dmin and the twelve bytes of 6-bit scales and minima (both in 64 bits, byte g
  * for group g). */
@@ -69,8 +69,9 @@ TILES_INLINE struct super_block head_q45_k(const uint8_t *b)
     };
 }
 
-TILES_INLINE void quants_q4_k(__m256i quants[4], const uint8_t *b, int half)
+TILES_INLINE void quants_q4_k(__m256i quants[4], const uint8_t *b, const int half)
 {
+    TILES_UNROLL
     for (int i = 0; i < 2; i++) {
         __m256i packed = avx2_load(b + 16 + 64 * half + 32 * i);
         quants[2 * i] = low_nibbles(packed);
@@ -78,11 +79,12 @@ TILES_INLINE void quants_q4_k(__m256i quants[4], const uint8_t *b, int half)
     }
 }
 
-TILES_INLINE void quants_q5_k(__m256i quants[4], const uint8_t *b, int half)
+TILES_INLINE void quants_q5_k(__m256i quants[4], const uint8_t *b, const int half)
 {
     const __m256i bit = _mm256_set1_epi8(16);
     __m256i high = avx2_load(b + 16);
     quants_q4_k(quants, b + 32, half);
+    TILES_UNROLL
     for (int i = 0; i < 4; i++) {
         /* bit 4 * half + i of each byte to bit 4 */
         __m256i moved = half == 0 ? _mm256_slli_epi16(high, 4 - i) : _mm256_srli_epi16(high, i);
@@ -98,7 +100,7 @@ TILES_INLINE struct super_block head_q6_k(const uint8_t *b)
                                 .sum_scales = _mm256_cvtepi8_epi16(scales)};
 }
 
-TILES_INLINE void quants_q6_k(__m256i quants[4], const uint8_t *b, int half)
+TILES_INLINE void quants_q6_k(__m256i quants[4], const uint8_t *b, const int half)
 {
     const __m256i bits = _mm256_set1_epi8(0x30);
     __m256i low0 = avx2_load(b + 64 * half), low1 = avx2_load(b + 64 * half + 32);
@@ -107,6 +109,7 @@ TILES_INLINE void quants_q6_k(__m256i quants[4], const uint8_t *b, int half)
     quants[1] = low_nibbles(low1);
     quants[2] = high_nibbles(low0);
     quants[3] = high_nibbles(low1);
+    TILES_UNROLL
     for (int i = 0; i < 4; i++) {
         /* bits 2i and 2i+1 to 4 and 5 */
         __m256i moved =
@@ -128,9 +131,10 @@ TILES_INLINE struct super_block head_q2_k(const uint8_t *b)
     };
 }
 
-TILES_INLINE void quants_q2_k(__m256i quants[4], const uint8_t *b, int half)
+TILES_INLINE void quants_q2_k(__m256i quants[4], const uint8_t *b, const int half)
 {
     __m256i packed = avx2_load(b + 16 + 32 * half);
+    TILES_UNROLL
     for (int i = 0; i < 4; i++) {
         quants[i] = _mm256_and_si256(_mm256_srli_epi16(packed, 2 * i), _mm256_set1_epi8(3));
     }
@@ -153,11 +157,12 @@ TILES_INLINE struct super_block head_q3_k(const uint8_t *b)
                                 .sum_scales = _mm256_cvtepi8_epi16(scales)};
 }
 
-TILES_INLINE void quants_q3_k(__m256i quants[4], const uint8_t *b, int half)
+TILES_INLINE void quants_q3_k(__m256i quants[4], const uint8_t *b, const int half)
 {
     const __m256i bit = _mm256_set1_epi8(4);
     __m256i packed = avx2_load(b + 32 + 32 * half);
     __m256i high = avx2_load(b);
+    TILES_UNROLL
     for (int i = 0; i < 4; i++) {
         /* bit 4 * half + i of the mask to bit 2 */
         int up = 2 - i - 4 * half;
@@ -207,6 +212,7 @@ TILES_INLINE void tile_super(float *dst, size_t dst_stride, const uint8_t *row, 
                         acts + (size_t)a * act_bytes + Q8_K_QUANTS + 128 * half + 32 * g;
                     __m256i pairs = _mm256_maddubs_epi16(quants[g], avx2_load(y));
                     sums[a] = _mm256_add_epi32(sums[a], _mm256_madd_epi16(pairs, scale));
+                    AVX2_PIN(sums[a]);
                 }
             }
         }
@@ -277,6 +283,7 @@ TILES_INLINE void tile_iq4_xs(float *dst, size_t dst_stride, const uint8_t *row,
                 const uint8_t *y = acts + (size_t)a * act_bytes + Q8_K_QUANTS + 32 * g;
                 __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(avx2_load(y), quants));
                 sums[a] = _mm256_add_epi32(sums[a], _mm256_madd_epi16(pairs, scale));
+                AVX2_PIN(sums[a]);
             }
         }
         TILES_UNROLL

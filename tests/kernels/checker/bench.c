@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <x86intrin.h>
@@ -24,8 +25,9 @@ enum {
     MANY_ACTS = 16,
     HEAD = 128,
     REPETITIONS = 5,
-    REPETITION_NS = 20000000,
 };
+
+#define REPETITION_SECONDS 0.02
 
 struct job {
     const struct kernels *kernels;
@@ -44,15 +46,29 @@ static uint8_t *big;     /* the rotated buffer */
 static size_t big_bytes; /* a multiple of CHUNK_BYTES */
 static uint8_t *acts;    /* MANY_ACTS rows of activations of any type */
 static float *out;
+static double ticks; /* per second */
 
-static double seconds_per_call(struct job *job, bool from_memory, double *cycles);
+static double seconds_per_call(struct job *job, bool from_memory);
 
-static uint64_t ticks(void)
+/* Time of this thread on a CPU: what other programs take away does not count. */
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Of the time stamp counter; 1e9 where there is none, and the table says ns. */
+static double ticks_per_second(void)
 {
 #if defined(__x86_64__)
-    return __rdtsc();
+    uint64_t start = clock_now_ns(), first = __rdtsc(), now;
+    do {
+        now = clock_now_ns();
+    } while (now - start < 20000000);
+    return (double)(__rdtsc() - first) / (double)(now - start) * 1e9;
 #else
-    return clock_now_ns();
+    return 1e9;
 #endif
 }
 
@@ -140,7 +156,7 @@ static bool wanted(const char *name, const char *only)
 static void heading(void)
 {
 #if defined(__x86_64__)
-    const char *unit = "cycles/elem";
+    const char *unit = "TSC/elem";
 #else
     const char *unit = "ns/elem";
 #endif
@@ -160,14 +176,14 @@ static void row(struct job *job, const char *kind, const char *type, const char 
         return;
     }
     job->n_acts = 1;
-    double cycles = 0.0;
-    double cached = seconds_per_call(job, false, &cycles);
-    double streamed = seconds_per_call(job, true, NULL);
-    printf("%-13s %-18s %12.3f %10.2f %10.2f", job->kernels->level, name, cycles / job->elems,
-           (double)job->stream_bytes / cached / 1e9, (double)job->stream_bytes / streamed / 1e9);
+    double cached = seconds_per_call(job, false);
+    double streamed = seconds_per_call(job, true);
+    printf("%-13s %-18s %12.3f %10.2f %10.2f", job->kernels->level, name,
+           cached * ticks / job->elems, (double)job->stream_bytes / cached / 1e9,
+           (double)job->stream_bytes / streamed / 1e9);
     if (job->run == run_matmul) {
         job->n_acts = MANY_ACTS;
-        double many = seconds_per_call(job, false, NULL);
+        double many = seconds_per_call(job, false);
         printf(" %10.1f %12.1f", 2.0 * job->elems / cached / 1e9,
                2.0 * job->elems * MANY_ACTS / many / 1e9);
     }
@@ -329,6 +345,7 @@ int bench_run(const char *level, const char *only)
         fprintf(stderr, "kernel_checker: no memory for buffers of %zu bytes\n", big_bytes);
         return 1;
     }
+    ticks = ticks_per_second();
     heading();
     int n_levels = 0;
     for (int id = 0; id < DTYPE_COUNT; id++) {
@@ -362,27 +379,22 @@ int bench_run(const char *level, const char *only)
     return n_levels > 0 ? 0 : 1;
 }
 
-static double seconds_per_call(struct job *job, bool from_memory, double *cycles)
+static double seconds_per_call(struct job *job, bool from_memory)
 {
     double best = 0.0;
     size_t place = 0;
     job->run(job, big);
     for (int i = 0; i < REPETITIONS; i++) {
         long n_calls = 0;
-        uint64_t start = clock_now_ns(), start_ticks = ticks(), end = start;
+        double start = cpu_seconds(), spent;
         do {
             place = from_memory ? (place + CHUNK_BYTES) % big_bytes : 0;
             job->run(job, big + place);
             n_calls++;
-            end = clock_now_ns();
-        } while (end - start < REPETITION_NS);
-        double per_call = (double)(end - start) / 1e9 / (double)n_calls;
-        if (i == 0 || per_call < best) {
-            best = per_call;
-            if (cycles != NULL) {
-                *cycles = (double)(ticks() - start_ticks) / (double)n_calls;
-            }
-        }
+            spent = cpu_seconds() - start;
+        } while (spent < REPETITION_SECONDS);
+        double per_call = spent / (double)n_calls;
+        best = i == 0 || per_call < best ? per_call : best;
     }
     return best;
 }
