@@ -240,16 +240,18 @@ TILES_INLINE void tile_super(float *dst, size_t dst_stride, const uint8_t *row, 
     }
 }
 
-/* The 6-bit scales of IQ4_XS, one per group of 32, less 32. */
+/* The 6-bit scales of IQ4_XS, one per group of 32, less 32: eight nibbles and eight bit pairs to
+ * bytes. */
 TILES_INLINE __m256i scales_iq4_xs(const uint8_t *b)
 {
-    uint32_t high = avx2_u16(b + 2), low = avx2_u32(b + 4);
-    uint64_t bytes = 0;
-    for (int g = 0; g < 8; g++) {
-        uint32_t scale = (low >> (4 * g) & 15) | (high >> (2 * g) & 3) << 4;
-        bytes |= (uint64_t)scale << (8 * g);
-    }
-    return _mm256_sub_epi16(scales_of_groups(bytes), _mm256_set1_epi16(32));
+    uint64_t high = avx2_u16(b + 2), low = avx2_u32(b + 4);
+    low = (low | low << 16) & 0x0000ffff0000ffffu;
+    low = (low | low << 8) & 0x00ff00ff00ff00ffu;
+    low = (low | low << 4) & 0x0f0f0f0f0f0f0f0fu;
+    high = (high | high << 24) & 0x000000ff000000ffu;
+    high = (high | high << 12) & 0x000f000f000f000fu;
+    high = (high | high << 6) & 0x0303030303030303u;
+    return _mm256_sub_epi16(scales_of_groups(low | high << 4), _mm256_set1_epi16(32));
 }
 
 /* The table is signed, so maddubs gets its size and the activation with its sign. */
@@ -264,6 +266,11 @@ TILES_INLINE void tile_iq4_xs(float *dst, size_t dst_stride, const uint8_t *row,
         total[a] = _mm256_setzero_ps();
     }
     for (int i = 0; i < n_in / ELEMS; i++, row += 136, acts += Q8_K_BYTES) {
+        if (n_acts == 1) {
+            avx2_prefetch(row);
+            avx2_prefetch(row + 64);
+            avx2_prefetch(row + 128);
+        }
         __m256i scales = scales_iq4_xs(row);
         __m256i sums[4];
         TILES_UNROLL

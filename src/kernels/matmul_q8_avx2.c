@@ -11,10 +11,19 @@ enum { ELEMS = 32, Q8_0_BYTES = 34, Q8_1_BYTES = 36 };
 
 struct block {
     __m256i quants;
-    float scale, min;
+    __m256 scale; /* in every lane */
+    float min;
 };
 
 typedef struct block load_fn(const uint8_t *block);
+
+/* A half in every lane as float. */
+TILES_INLINE __m256 half8(const uint8_t *p)
+{
+    int16_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return _mm256_cvtph_ps(_mm_set1_epi16(bits));
+}
 
 /* Byte j of `packed` to lanes j (low nibble) and j + 16 (high nibble). */
 TILES_INLINE __m256i nibbles(const uint8_t *packed)
@@ -41,18 +50,18 @@ TILES_INLINE __m256i look_up(const uint8_t *packed, __m128i table)
 
 TILES_INLINE struct block load_q8_0(const uint8_t *b)
 {
-    return (struct block){avx2_load(b + 2), avx2_f16(b), 0.0f};
+    return (struct block){avx2_load(b + 2), half8(b), 0.0f};
 }
 
 TILES_INLINE struct block load_q4_0(const uint8_t *b)
 {
     __m256i quants = _mm256_sub_epi8(nibbles(b + 2), _mm256_set1_epi8(8));
-    return (struct block){quants, avx2_f16(b), 0.0f};
+    return (struct block){quants, half8(b), 0.0f};
 }
 
 TILES_INLINE struct block load_q4_1(const uint8_t *b)
 {
-    return (struct block){nibbles(b + 4), avx2_f16(b), avx2_f16(b + 2)};
+    return (struct block){nibbles(b + 4), half8(b), avx2_f16(b + 2)};
 }
 
 /* A fifth bit that is set adds 16 and the offset takes 16 away; one that is clear leaves -16: sign
@@ -60,20 +69,20 @@ TILES_INLINE struct block load_q4_1(const uint8_t *b)
 TILES_INLINE struct block load_q5_0(const uint8_t *b)
 {
     __m256i sign = _mm256_and_si256(clear_bits(b + 2), _mm256_set1_epi8((char)0xf0));
-    return (struct block){_mm256_or_si256(nibbles(b + 6), sign), avx2_f16(b), 0.0f};
+    return (struct block){_mm256_or_si256(nibbles(b + 6), sign), half8(b), 0.0f};
 }
 
 TILES_INLINE struct block load_q5_1(const uint8_t *b)
 {
     __m256i fifth = _mm256_andnot_si256(clear_bits(b + 4), _mm256_set1_epi8(16));
-    return (struct block){_mm256_or_si256(nibbles(b + 8), fifth), avx2_f16(b), avx2_f16(b + 2)};
+    return (struct block){_mm256_or_si256(nibbles(b + 8), fifth), half8(b), avx2_f16(b + 2)};
 }
 
 TILES_INLINE struct block load_iq4_nl(const uint8_t *b)
 {
     const __m128i table =
         _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-    return (struct block){look_up(b + 2, table), avx2_f16(b), 0.0f};
+    return (struct block){look_up(b + 2, table), half8(b), 0.0f};
 }
 
 /* The table holds twice the values, so the scale is 2^(e-128): subnormal for e = 0 and 1. */
@@ -82,7 +91,7 @@ TILES_INLINE struct block load_mxfp4(const uint8_t *b)
     const __m128i table = _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
     uint32_t e = b[0];
     uint32_t bits = e < 2 ? 0x00200000u << e : (e - 1) << 23;
-    return (struct block){look_up(b + 1, table), avx2_f32(&bits), 0.0f};
+    return (struct block){look_up(b + 1, table), _mm256_set1_ps(avx2_f32(&bits)), 0.0f};
 }
 
 /* sum[a], mins[a] += one block of the row times the same block of activation a. */
@@ -96,7 +105,7 @@ TILES_INLINE void add_block(__m256 *sum, float *mins, const uint8_t *row, const 
         const uint8_t *act = acts + (size_t)a * act_bytes;
         __m256i y = _mm256_sign_epi8(avx2_load(act + (has_min ? 4 : 2)), w.quants);
         __m256i dot = _mm256_madd_epi16(_mm256_maddubs_epi16(size, y), _mm256_set1_epi16(1));
-        __m256 scale = _mm256_set1_ps(w.scale * avx2_f16(act));
+        __m256 scale = _mm256_mul_ps(w.scale, half8(act));
         sum[a] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot), sum[a]);
         if (has_min) {
             mins[a] += w.min * avx2_f16(act + 2);
