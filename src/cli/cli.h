@@ -42,6 +42,8 @@ cli_verb_fn cmd_info, cmd_run, cmd_logits, cmd_tokenize, cmd_perplexity, cmd_com
 
 /* A usage error found by a verb itself: the line, the hint; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_verb *verb, const char *message);
+/* The same for a word that is no verb. */
+int cli_unknown_verb(const char *word);
 
 /* ---- help.c: the table as text
  * --------------------------------------------------------------------- */

@@ -40,6 +40,7 @@ int cmd_check(const struct cli_verb *verb, const struct options *options)
         runtime_close(&runtime);
         return out_error(&err);
     }
+    runtime_say_synthetic(&runtime);
     check_dequantise(&gates[0], path, cpu_level);
     check_evaluate(gates + 1, &runtime, &ids, options_int(options, "threads"), cpu_level);
     bool passed = true;

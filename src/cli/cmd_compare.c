@@ -66,6 +66,8 @@ static enum mscope_status compare_models(struct measure_distance *acc,
     struct windows windows = {0};
     enum mscope_status status = open_models(&a, &b, &windows, options, err);
     if (status == MSCOPE_OK) {
+        runtime_say_synthetic(&a);
+        runtime_say_synthetic(&b);
         status = compare_windows(acc, &a, &b, &windows, err);
     }
     windows_free(&windows);

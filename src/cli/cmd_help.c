@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* help [VERB]: the verb table as text. */
 #include "cli/cli.h"
-#include "cli/output.h"
 
 int cmd_help(const struct cli_verb *verb, const struct options *options)
 {
+    (void)verb;
     const char *name = options_argument(options, 0);
     if (options_flag(options, "man")) {
         help_print_man(stdout);
@@ -20,10 +20,7 @@ int cmd_help(const struct cli_verb *verb, const struct options *options)
     }
     const struct cli_verb *asked = cli_find_verb(name);
     if (asked == NULL) {
-        char shown[64], message[OPTIONS_MESSAGE_BYTES];
-        snprintf(message, sizeof message, "there is no verb '%s'",
-                 out_printable(shown, sizeof shown, name));
-        return cli_usage_error(verb, message);
+        return cli_unknown_verb(name);
     }
     help_print_verb(stdout, asked);
     return CLI_OK;

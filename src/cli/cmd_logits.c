@@ -29,6 +29,7 @@ int cmd_logits(const struct cli_verb *verb, const struct options *options)
         status = out_file_open(&file, out, &err);
     }
     if (status == MSCOPE_OK) {
+        runtime_say_synthetic(&runtime);
         int n_chunk = options_flag(options, "step") ? 1 : mscope_engine_n_outputs(runtime.engine);
         status = write_rows(&runtime, &ids, n_chunk, &file, &err);
     }

@@ -50,6 +50,7 @@ int cmd_perplexity(const struct cli_verb *verb, const struct options *options)
         status = runtime_open_session(&runtime, &opening, &err);
     }
     if (status == MSCOPE_OK) {
+        runtime_say_synthetic(&runtime);
         status = score(&acc, &ns, &runtime, &windows, &plan, &err);
     }
     if (status == MSCOPE_OK) {

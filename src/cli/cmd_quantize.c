@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/runtime.h"
 
 #include "base/strbuf.h"
 #include "base/units.h"
@@ -18,6 +19,7 @@ static enum mscope_status find_recipe(const struct recipe **out, const char *nam
                                       struct mscope_error *err);
 static void show_progress(void *user, const char *tensor, enum dtype from, enum dtype to,
                           uint64_t done_bytes, uint64_t total_bytes);
+static void say_synthetic(const char *path);
 static void report(const struct options *options, const struct quantize_summary *summary,
                    uint64_t ns);
 
@@ -54,6 +56,7 @@ int cmd_quantize(const struct cli_verb *verb, const struct options *options)
     if (status != MSCOPE_OK) {
         return out_error(&err);
     }
+    say_synthetic(out);
     report(options, &summary, ns);
     return CLI_OK;
 }
@@ -113,6 +116,16 @@ static void show_progress(void *user, const char *tensor, enum dtype from, enum 
     (void)from;
     (void)to;
     progress_update(user, done_bytes, total_bytes);
+}
+
+/* A family that we can convert but not run is passed over in silence. */
+static void say_synthetic(const char *path)
+{
+    struct runtime runtime;
+    if (runtime_open_model(&runtime, path, 0, NULL) == MSCOPE_OK) {
+        runtime_say_synthetic(&runtime);
+    }
+    runtime_close(&runtime);
 }
 
 static void report(const struct options *options, const struct quantize_summary *summary,

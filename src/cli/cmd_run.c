@@ -139,6 +139,10 @@ static enum mscope_status continue_text(struct runtime *runtime, const struct op
         status = mscope_sampler_open(&params.sampler, (int)runtime->info->n_vocab, &sampling, err);
     }
     if (status == MSCOPE_OK) {
+        status = generate_check_room(runtime, ids.n, err);
+    }
+    if (status == MSCOPE_OK) {
+        runtime_say_synthetic(runtime);
         interrupt_watch();
         if (prompt == NULL) {
             status = interactive_run(runtime, options, &params, err);
@@ -171,7 +175,7 @@ static enum mscope_status run_once(struct runtime *runtime, const struct options
     if (!sink->collect) {
         finish_line(sink);
     }
-    if (status != MSCOPE_OK) {
+    if (status != MSCOPE_OK || !out_alive()) {
         return status;
     }
     struct run_report report;

@@ -44,6 +44,7 @@ static enum mscope_status encode(const struct runtime *runtime, const struct opt
     if (status != MSCOPE_OK) {
         return status;
     }
+    runtime_say_synthetic(runtime);
     if (options_flag(options, "json")) {
         json_t *list = json_array();
         for (int i = 0; i < ids.n; i++) {
@@ -80,6 +81,9 @@ static enum mscope_status decode(const struct runtime *runtime, const struct opt
         status =
             text_flow_detokenize(&bytes, runtime->model, ids.ids + first, (size_t)(ids.n - first),
                                  !options_flag(options, "no-special"), err);
+    }
+    if (status == MSCOPE_OK) {
+        runtime_say_synthetic(runtime);
     }
     if (status == MSCOPE_OK && options_flag(options, "json")) {
         json_t *json = json_object();

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 static int run_verb(const struct cli_verb *verb, int argc, char **argv);
-static int unknown_verb(const char *word);
 static void keep_standard_streams(void);
 
 int cli_main(int argc, char **argv)
@@ -28,7 +27,7 @@ int cli_main(int argc, char **argv)
         word = "version";
     }
     const struct cli_verb *verb = cli_find_verb(word);
-    int exit_code = verb != NULL ? run_verb(verb, argc - 2, argv + 2) : unknown_verb(word);
+    int exit_code = verb != NULL ? run_verb(verb, argc - 2, argv + 2) : cli_unknown_verb(word);
     return out_end(exit_code);
 }
 
@@ -52,7 +51,7 @@ static int run_verb(const struct cli_verb *verb, int argc, char **argv)
     return verb->run(verb, &options);
 }
 
-static int unknown_verb(const char *word)
+int cli_unknown_verb(const char *word)
 {
     const char *names[32];
     int n_names = 0;

@@ -23,21 +23,19 @@ enum mscope_status generate_text(struct generate_result *out, struct runtime *ru
                                  struct mscope_error *err)
 {
     *out = (struct generate_result){.n_prompt = n, .pending = -1};
-    int n_ctx = mscope_session_n_ctx(runtime->session);
-    int n_left = n_ctx - mscope_session_position(runtime->session);
-    if (n > n_left) {
-        return error_set(err, MSCOPE_ERR_CONTEXT, "prompt",
-                         "%d tokens, expected at most the %d left in a context of %d (--ctx)", n,
-                         n_left, n_ctx);
+    enum mscope_status status = generate_check_room(runtime, n, err);
+    if (status != MSCOPE_OK) {
+        return status;
     }
+    int wanted_position = mscope_session_position(runtime->session) + n;
     mscope_engine_reset_stats(runtime->engine);
     uint64_t start_ns = clock_now_ns();
-    enum mscope_status status = prefill(runtime, params, ids, n, err);
+    status = prefill(runtime, params, ids, n, err);
     if (status != MSCOPE_OK) {
         return status;
     }
     out->prefill_ns = clock_now_ns() - start_ns;
-    if (mscope_session_position(runtime->session) < n_ctx - n_left + n) {
+    if (mscope_session_position(runtime->session) < wanted_position) {
         out->end = GENERATE_INTERRUPTED;
         return MSCOPE_OK;
     }
@@ -51,6 +49,19 @@ enum mscope_status generate_text(struct generate_result *out, struct runtime *ru
     out->decode_kv_bytes = stats.kv_bytes;
     hash_logits(out, runtime);
     return status;
+}
+
+enum mscope_status generate_check_room(const struct runtime *runtime, int n,
+                                       struct mscope_error *err)
+{
+    int n_ctx = mscope_session_n_ctx(runtime->session);
+    int n_left = n_ctx - mscope_session_position(runtime->session);
+    if (n > n_left) {
+        return error_set(err, MSCOPE_ERR_CONTEXT, "prompt",
+                         "%d tokens, expected at most the %d left in a context of %d (--ctx)", n,
+                         n_left, n_ctx);
+    }
+    return MSCOPE_OK;
 }
 
 const char *generate_end_name(enum generate_end end)

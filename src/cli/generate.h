@@ -38,6 +38,10 @@ struct generate_result {
     bool has_logits;
 };
 
+/* Is there room for a prompt of n tokens? */
+enum mscope_status generate_check_room(const struct runtime *runtime, int n,
+                                       struct mscope_error *err);
+
 /* Continues the session with `ids` (n >= 1). On failure the session may have advanced by part of
  * the prompt. */
 enum mscope_status generate_text(struct generate_result *out, struct runtime *runtime,

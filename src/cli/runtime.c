@@ -15,10 +15,16 @@ enum mscope_status runtime_open_model(struct runtime *runtime, const char *path,
         return status;
     }
     runtime->info = mscope_model_get_info(runtime->model);
-    if (runtime->info->is_synthetic) {
-        out_note("%s is synthetic: random weights, good for measuring, not for text", path);
-    }
+    runtime->path = path;
     return MSCOPE_OK;
+}
+
+void runtime_say_synthetic(const struct runtime *runtime)
+{
+    if (runtime->info->is_synthetic) {
+        out_note("%s is synthetic: random weights, good for measuring, not for text",
+                 runtime->path);
+    }
 }
 
 struct runtime_params runtime_params_of(const struct options *options, int n_ctx, int n_outputs)

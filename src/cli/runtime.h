@@ -12,15 +12,19 @@
 #include "moescope.h"
 
 struct runtime {
+    const char *path; /* as given */
     struct mscope_model *model;
     const struct mscope_model_info *info;
     struct mscope_engine *engine;
     struct mscope_session *session;
 };
 
-/* Opens a model and says on stderr when it is synthetic. */
 enum mscope_status runtime_open_model(struct runtime *runtime, const char *path, unsigned parts,
                                       struct mscope_error *err);
+/* A note on stderr when the model is; once everything that was asked for turned out to be possible.
+ */
+void runtime_say_synthetic(const struct runtime *runtime);
+
 struct runtime_params {
     int n_threads;         /* 0: one per physical core */
     const char *cpu_level; /* NULL: the best */
