@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every golden model of a family we know binds; the others are refused by name; info adds up for all of them. */
+/* Every golden model of a family we know binds; the others are refused by name; info adds up for
+ * all of them. */
 #include "gguf/gguf.h"
 #include "model/model.h"
 #include "unit.h"

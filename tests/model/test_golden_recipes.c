@@ -46,7 +46,8 @@ static int compare_file(const char *path, const struct recipe *recipe)
         assert_ok(recipe_choose(&type, &state, t->name, t->n_dims, t->ne, DTYPE_F32, &err), &err);
         if (type != t->type) {
             n_wrong++;
-            printf("%s %s: file %s, recipe %s\n", path, t->name, dtype_name(t->type), dtype_name(type));
+            printf("%s %s: file %s, recipe %s\n", path, t->name, dtype_name(t->type),
+                   dtype_name(type));
         }
     }
     gguf_close(&gguf);
