@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Checks the oracle itself against the golden data: block values bit for bit, logits of every case.
 

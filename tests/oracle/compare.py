@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Compares the engine with the oracle on small models: every family, recipe and variant.
 
