@@ -83,15 +83,23 @@ FAST_INLINE float reciprocal(float v)
     return fabsf(v) > 1e-30f ? 1.0f / v : 0.0f;
 }
 
-/* q = round(x * inverse + shift) within 0..hi; shift carries the offset of the type. */
+/*
+ * q = round(x * inverse + shift) within 0..hi; shift carries the offset of the type. One step
+ * per loop, because compilers turn a chain of clamps into branches.
+ */
 FAST_INLINE void round_group(uint8_t *restrict q, const float *restrict x, const int n,
                              float inverse, float shift, const float hi)
 {
+    float level[BLOCK_ELEMS];
     for (int i = 0; i < n; i++) {
         float v = x[i] * inverse + shift;
-        v = v < 0.0f ? 0.0f : v;
-        v = v > hi ? hi : v;
-        q[i] = (uint8_t)(int32_t)(v + 0.5f);
+        level[i] = v > 0.0f ? v : 0.0f;
+    }
+    for (int i = 0; i < n; i++) {
+        level[i] = level[i] < hi ? level[i] : hi;
+    }
+    for (int i = 0; i < n; i++) {
+        q[i] = (uint8_t)(int32_t)(level[i] + 0.5f);
     }
 }
 
