@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arithmetic on numbers that came from a file: each operation says whether the result is right. Returns
- * true on success; on overflow returns false and leaves *out unspecified. Stateless.
+ * Arithmetic on numbers that came from a file: each operation says whether the result is right.
+ * Returns true on success; on overflow returns false and leaves *out unspecified. Stateless.
  */
 #ifndef BASE_CHECKED_H
 #define BASE_CHECKED_H

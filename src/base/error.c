@@ -10,8 +10,8 @@
 
 static void make_printable(char *text);
 
-enum mscope_status error_set(struct mscope_error *err, enum mscope_status status, const char *object,
-                             const char *detail_format, ...)
+enum mscope_status error_set(struct mscope_error *err, enum mscope_status status,
+                             const char *object, const char *detail_format, ...)
 {
     if (err == NULL) {
         return status;

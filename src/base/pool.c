@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spin-then-sleep pool. One 64-bit word, `claim`, holds the job's generation (high half) and the number of
- * chunks nobody has claimed yet (low half). A thread claims by compare-and-swap, so a thread that comes late
- * can never touch a finished job: its swap fails because the generation moved on. The caller returns as
- * soon as all chunks are done; it never waits for a thread that did not get to run.
+ * Spin-then-sleep pool. One 64-bit word, `claim`, holds the job's generation (high half) and the
+ * number of chunks nobody has claimed yet (low half). A thread claims by compare-and-swap, so a
+ * thread that comes late can never touch a finished job: its swap fails because the generation
+ * moved on. The caller returns as soon as all chunks are done; it never waits for a thread that did
+ * not get to run.
  */
 #include "base/pool.h"
 
@@ -20,11 +21,12 @@ struct pool {
     int n_threads;
     pthread_t *threads; /* n_threads - 1, set at open */
 
-    /* The current job: written by the caller before `claim` is published, stable until all chunks are done. */
+    /* The current job: written by the caller before `claim` is published, stable until all chunks
+     * are done. */
     pool_chunk_fn *fn;
     void *ctx;
     int n_chunks;
-    struct probe *timed; /* NULL, or where this job notes its times */
+    struct probe *timed;     /* NULL, or where this job notes its times */
     enum mscope_phase phase; /* of this job */
 
     struct probe *probe; /* the caller's, set between jobs */
@@ -173,7 +175,8 @@ static void wait_for_others(struct pool *pool)
         probe_enter(timed, MSCOPE_PHASE_BARRIER);
     }
     int n_chunks = pool->n_chunks;
-    for (int spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks; spins++) {
+    for (int spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks;
+         spins++) {
         if (spins < SPINS_BEFORE_YIELD) {
             relax();
         } else {

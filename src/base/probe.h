@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the time of an evaluation goes: a fixed list of phases. The evaluating thread is always in exactly one
- * phase, so its phases sum to the wall clock by construction; time it spends waiting for other threads at the
- * end of a parallel loop is a phase of its own. Each thread's busy time is kept beside, per phase. A stamp is
- * one clock read; no synchronisation is added, and nothing is stamped while the probe is off.
+ * Where the time of an evaluation goes: a fixed list of phases. The evaluating thread is always in
+ * exactly one phase, so its phases sum to the wall clock by construction; time it spends waiting
+ * for other threads at the end of a parallel loop is a phase of its own. Each thread's busy time is
+ * kept beside, per phase. A stamp is one clock read; no synchronisation is added, and nothing is
+ * stamped while the probe is off.
  */
 #ifndef BASE_PROBE_H
 #define BASE_PROBE_H

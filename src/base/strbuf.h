@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A growing byte string for building text. Always terminated. Running out of memory sticks: later appends do
- * nothing and strbuf_failed() says so once at the end. One owner, one thread.
+ * A growing byte string for building text. Always terminated. Running out of memory sticks: later
+ * appends do nothing and strbuf_failed() says so once at the end. One owner, one thread.
  */
 #ifndef BASE_STRBUF_H
 #define BASE_STRBUF_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Composition root: kernels for this CPU, threads, expert store and forward pass put together for one model. */
+/* Composition root: kernels for this CPU, threads, expert store and forward pass put together for
+ * one model. */
 #include "engine/internal.h"
 #include "machine/machine.h"
 #include "sample/measure.h"
@@ -12,7 +13,8 @@ static enum mscope_status check_params(const struct mscope_model *model,
                                        const struct mscope_engine_params *params,
                                        struct mscope_error *err);
 static enum mscope_status assemble(struct mscope_engine *engine,
-                                   const struct mscope_engine_params *params, struct mscope_error *err);
+                                   const struct mscope_engine_params *params,
+                                   struct mscope_error *err);
 static enum mscope_status take_batch(struct mscope_engine *engine, struct mscope_error *err);
 
 enum mscope_status mscope_engine_open(struct mscope_engine **out, const struct mscope_model *model,
@@ -85,7 +87,8 @@ static enum mscope_status check_params(const struct mscope_model *model,
 }
 
 static enum mscope_status assemble(struct mscope_engine *engine,
-                                   const struct mscope_engine_params *params, struct mscope_error *err)
+                                   const struct mscope_engine_params *params,
+                                   struct mscope_error *err)
 {
     const struct mscope_model *model = engine->model;
     int n_threads = params->n_threads == 0 ? machine_n_physical_cores() : params->n_threads;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evaluation of a batch: everything is checked before anything is computed; rows of all parts are laid end to end
- * and cut into chunks of n_batch; sessions advance only when the last chunk is done.
+ * Evaluation of a batch: everything is checked before anything is computed; rows of all parts are
+ * laid end to end and cut into chunks of n_batch; sessions advance only when the last chunk is
+ * done.
  */
 #include "base/clock.h"
 #include "engine/internal.h"
@@ -10,9 +11,10 @@ static enum mscope_status check_batch(const struct mscope_engine *engine,
                                       const struct mscope_batch_part *parts, int n_parts,
                                       struct mscope_error *err);
 static enum mscope_status check_part(const struct mscope_engine *engine,
-                                     const struct mscope_batch_part *part, struct mscope_error *err);
-static int fill_chunk(struct mscope_engine *engine, const struct mscope_batch_part *parts, int n_parts,
-                      int *i_part, int *i_token);
+                                     const struct mscope_batch_part *part,
+                                     struct mscope_error *err);
+static int fill_chunk(struct mscope_engine *engine, const struct mscope_batch_part *parts,
+                      int n_parts, int *i_part, int *i_token);
 
 enum mscope_status mscope_eval_batch(struct mscope_engine *engine,
                                      const struct mscope_batch_part *parts, int n_parts,
@@ -71,7 +73,8 @@ static enum mscope_status check_batch(const struct mscope_engine *engine,
                                       struct mscope_error *err)
 {
     if (n_parts < 1) {
-        return error_set(err, MSCOPE_ERR_ARGUMENT, "batch", "%d parts, expected at least one", n_parts);
+        return error_set(err, MSCOPE_ERR_ARGUMENT, "batch", "%d parts, expected at least one",
+                         n_parts);
     }
     int64_t n_outputs = 0;
     for (int i = 0; i < n_parts; i++) {
@@ -116,8 +119,8 @@ static enum mscope_status check_part(const struct mscope_engine *engine,
     uint32_t n_vocab = engine->model->config.n_vocab;
     for (int i = 0; i < part->n_tokens; i++) {
         if (part->tokens[i] < 0 || (uint32_t)part->tokens[i] >= n_vocab) {
-            enum mscope_status status =
-                error_set(err, MSCOPE_ERR_ARGUMENT, "token", "expected an id of 0 to %u", n_vocab - 1);
+            enum mscope_status status = error_set(err, MSCOPE_ERR_ARGUMENT, "token",
+                                                  "expected an id of 0 to %u", n_vocab - 1);
             error_set_object(err, "token %d", part->tokens[i]);
             return status;
         }
@@ -126,8 +129,8 @@ static enum mscope_status check_part(const struct mscope_engine *engine,
 }
 
 /* Fills rows from (*i_part, *i_token) on, moves both forward, returns the number of rows. */
-static int fill_chunk(struct mscope_engine *engine, const struct mscope_batch_part *parts, int n_parts,
-                      int *i_part, int *i_token)
+static int fill_chunk(struct mscope_engine *engine, const struct mscope_batch_part *parts,
+                      int n_parts, int *i_part, int *i_token)
 {
     int n_rows = 0;
     while (n_rows < engine->n_batch && *i_part < n_parts) {
@@ -136,8 +139,8 @@ static int fill_chunk(struct mscope_engine *engine, const struct mscope_batch_pa
         engine->tokens[n_rows] = part->tokens[*i_token];
         engine->positions[n_rows] = part->session->position + *i_token;
         engine->caches[n_rows] = &part->session->cache;
-        engine->wanted[n_rows] = part->outputs == MSCOPE_OUTPUT_ALL ||
-                                 (part->outputs == MSCOPE_OUTPUT_LAST && last);
+        engine->wanted[n_rows] =
+            part->outputs == MSCOPE_OUTPUT_ALL || (part->outputs == MSCOPE_OUTPUT_LAST && last);
         n_rows++;
         (*i_token)++;
         if (last) {

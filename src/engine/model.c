@@ -66,7 +66,8 @@ static enum mscope_status open_parts(struct mscope_model *model, struct mscope_e
     if (status == MSCOPE_OK && (model->parts & MSCOPE_PART_WEIGHTS) != 0) {
         status = model_config_read(&model->config, model->gguf, err);
         if (status == MSCOPE_OK) {
-            status = model_weights_bind(&model->weights, &model->config, model->gguf, model->arena, err);
+            status =
+                model_weights_bind(&model->weights, &model->config, model->gguf, model->arena, err);
         }
     }
     if (status == MSCOPE_OK && (model->parts & MSCOPE_PART_TOKENIZER) != 0) {

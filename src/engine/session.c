@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions: one timeline with its cache, opened within an engine, moved forward by eval and back by rewind. */
+/* Sessions: one timeline with its cache, opened within an engine, moved forward by eval and back by
+ * rewind. */
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -28,8 +29,8 @@ enum mscope_status mscope_session_open(struct mscope_session **out, struct mscop
     session->engine = engine;
     enum mscope_status status = arena_open(&session->arena, "key-value cache", err);
     if (status == MSCOPE_OK) {
-        status = kv_cache_init(&session->cache, &engine->model->config, cache_type(engine, params->kv),
-                               n_ctx, session->arena, err);
+        status = kv_cache_init(&session->cache, &engine->model->config,
+                               cache_type(engine, params->kv), n_ctx, session->arena, err);
     }
     if (status != MSCOPE_OK) {
         mscope_session_close(&session);
@@ -69,8 +70,8 @@ enum mscope_status mscope_session_rewind(struct mscope_session *session, int pos
                                          struct mscope_error *err)
 {
     if (position < 0 || position > session->position) {
-        return error_set(err, MSCOPE_ERR_ARGUMENT, "rewind position", "%d, expected 0 to %d", position,
-                         session->position);
+        return error_set(err, MSCOPE_ERR_ARGUMENT, "rewind position", "%d, expected 0 to %d",
+                         position, session->position);
     }
     session->position = position;
     return MSCOPE_OK;

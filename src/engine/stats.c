@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What an engine has read, computed and waited for since it was opened or its statistics were reset. */
+/* What an engine has read, computed and waited for since it was opened or its statistics were
+ * reset. */
 #include "engine/internal.h"
 
 #include <string.h>
@@ -56,12 +57,18 @@ enum mscope_status mscope_engine_get_thread_busy(const struct mscope_engine *eng
 const char *mscope_phase_name(enum mscope_phase phase)
 {
     static const char *const names[MSCOPE_N_PHASE] = {
-        [MSCOPE_PHASE_EMBEDDING] = "embedding", [MSCOPE_PHASE_NORM] = "norm",
-        [MSCOPE_PHASE_ATTENTION] = "attention", [MSCOPE_PHASE_KV] = "kv",
-        [MSCOPE_PHASE_ROUTER] = "router",       [MSCOPE_PHASE_DISPATCH] = "dispatch",
-        [MSCOPE_PHASE_EXPERTS] = "experts",     [MSCOPE_PHASE_SHARED] = "shared",
-        [MSCOPE_PHASE_FFN] = "ffn",             [MSCOPE_PHASE_OUTPUT] = "output",
-        [MSCOPE_PHASE_BARRIER] = "barrier",     [MSCOPE_PHASE_IO] = "io",
+        [MSCOPE_PHASE_EMBEDDING] = "embedding",
+        [MSCOPE_PHASE_NORM] = "norm",
+        [MSCOPE_PHASE_ATTENTION] = "attention",
+        [MSCOPE_PHASE_KV] = "kv",
+        [MSCOPE_PHASE_ROUTER] = "router",
+        [MSCOPE_PHASE_DISPATCH] = "dispatch",
+        [MSCOPE_PHASE_EXPERTS] = "experts",
+        [MSCOPE_PHASE_SHARED] = "shared",
+        [MSCOPE_PHASE_FFN] = "ffn",
+        [MSCOPE_PHASE_OUTPUT] = "output",
+        [MSCOPE_PHASE_BARRIER] = "barrier",
+        [MSCOPE_PHASE_IO] = "io",
         [MSCOPE_PHASE_OTHER] = "other",
     };
     return phase >= 0 && phase < MSCOPE_N_PHASE ? names[phase] : "unknown";

@@ -5,7 +5,7 @@
 #include "version_commit.h"
 
 #define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
+#define TEXT(x)    TEXT_OF(x)
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__

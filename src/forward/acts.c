@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Activations in the formats that weights multiply with: quantised once, used by every product that reads them. */
+/* Activations in the formats that weights multiply with: quantised once, used by every product that
+ * reads them. */
 #include "forward/internal.h"
 
 #include <assert.h>
@@ -48,8 +49,8 @@ void acts_prepare(struct forward *forward, struct acts *acts, int n_rows, unsign
     acts->ready |= missing;
 }
 
-enum mscope_status acts_init(struct acts *acts, struct arena *arena, int n_rows, int n, bool quantised,
-                             struct mscope_error *err)
+enum mscope_status acts_init(struct acts *acts, struct arena *arena, int n_rows, int n,
+                             bool quantised, struct mscope_error *err)
 {
     *acts = (struct acts){.n = n};
     acts->f32 = arena_take(arena, (size_t)n_rows, (size_t)n * sizeof(float), err);
@@ -94,8 +95,7 @@ size_t acts_row_bytes(const struct acts *acts, enum act_format format)
 
 const void *acts_row(const struct acts *acts, enum act_format format, int i_row)
 {
-    const char *rows =
-        format == ACT_F32 ? (const char *)acts->f32 : acts->quantised[format];
+    const char *rows = format == ACT_F32 ? (const char *)acts->f32 : acts->quantised[format];
     assert(format == ACT_F32 || (acts->ready & 1u << format) != 0);
     return rows + (size_t)i_row * acts_row_bytes(acts, format);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Causal grouped-query attention over the cache: project, normalise and rotate q and k, store k and v of this
- * batch, then one (row, kv head) at a time: scores of all query heads of the group, softmax, weighted sum.
+ * Causal grouped-query attention over the cache: project, normalise and rotate q and k, store k and
+ * v of this batch, then one (row, kv head) at a time: scores of all query heads of the group,
+ * softmax, weighted sum.
  */
 #include "forward/internal.h"
 
@@ -42,7 +43,8 @@ void attention_run(struct forward *forward, int i_layer)
     pool_for(forward->pool, n_rows * (int)config->n_head_kv, attend, &job);
     count_cache_reads(forward, layer);
     forward->heads.ready = 0;
-    forward_show_stage(forward, i_layer, "attn_heads", forward->heads.f32, n_rows, forward->heads.n);
+    forward_show_stage(forward, i_layer, "attn_heads", forward->heads.f32, n_rows,
+                       forward->heads.n);
 
     const struct linear output = {&layer->attn_output, &layer->attn_output_bias, forward->branch};
     linear_run(forward, &forward->heads, n_rows, &output, 1);
@@ -73,10 +75,12 @@ static void store_row(void *ctx, int i_row, int i_thread)
     const struct kv_cache *cache = forward->batch->caches[i_row];
     size_t position = (size_t)forward->batch->positions[i_row];
     for (int h = 0; h < n_head_kv; h++) {
-        forward->k->kv_store[cache->type](
-            kv_cache_k(cache, job->i_layer, h) + position * cache->k_row_bytes, k + h * dim_k, dim_k);
-        forward->k->kv_store[cache->type](
-            kv_cache_v(cache, job->i_layer, h) + position * cache->v_row_bytes, v + h * dim_v, dim_v);
+        forward->k->kv_store[cache->type](kv_cache_k(cache, job->i_layer, h) +
+                                              position * cache->k_row_bytes,
+                                          k + h * dim_k, dim_k);
+        forward->k->kv_store[cache->type](kv_cache_v(cache, job->i_layer, h) +
+                                              position * cache->v_row_bytes,
+                                          v + h * dim_v, dim_v);
     }
 }
 
@@ -95,16 +99,18 @@ static void attend(void *ctx, int i_chunk, int i_thread)
     int dim_k = (int)config->head_dim_k;
     int dim_v = (int)config->head_dim_v;
     int n_group = (int)config->n_head / (int)config->n_head_kv;
-    const char *keys = kv_cache_k(cache, job->i_layer, i_head_kv) + (size_t)start * cache->k_row_bytes;
-    const char *values = kv_cache_v(cache, job->i_layer, i_head_kv) + (size_t)start * cache->v_row_bytes;
+    const char *keys =
+        kv_cache_k(cache, job->i_layer, i_head_kv) + (size_t)start * cache->k_row_bytes;
+    const char *values =
+        kv_cache_v(cache, job->i_layer, i_head_kv) + (size_t)start * cache->v_row_bytes;
 
     size_t n_ctx = (size_t)forward->n_ctx;
     float *scores = forward->scores + (size_t)i_thread * (size_t)n_group * n_ctx;
     for (int g = 0; g < n_group; g++) {
         int h = i_head_kv * n_group + g;
         const float *q = forward->q + ((size_t)i_row * config->n_head + (size_t)h) * (size_t)dim_k;
-        kernels->kv_scores[cache->type](scores + (size_t)g * n_ctx, q, keys, cache->k_row_bytes, n_pos,
-                                        dim_k);
+        kernels->kv_scores[cache->type](scores + (size_t)g * n_ctx, q, keys, cache->k_row_bytes,
+                                        n_pos, dim_k);
     }
     for (int g = 0; g < n_group; g++) {
         int h = i_head_kv * n_group + g;
@@ -113,7 +119,8 @@ static void attend(void *ctx, int i_chunk, int i_thread)
             soften(weights, n_pos, config->attn_softcap);
         }
         float sum = kernels->softmax(weights, n_pos);
-        float *out = forward->heads.f32 + ((size_t)i_row * config->n_head + (size_t)h) * (size_t)dim_v;
+        float *out =
+            forward->heads.f32 + ((size_t)i_row * config->n_head + (size_t)h) * (size_t)dim_v;
         memset(out, 0, (size_t)dim_v * sizeof *out);
         kernels->kv_mix[cache->type](out, weights, values, cache->v_row_bytes, n_pos, dim_v);
         float inverse = 1.0f / sum;
@@ -166,6 +173,7 @@ static void count_cache_reads(struct forward *forward, const struct layer_weight
         uint64_t n_pos = (uint64_t)(position - first_visible(layer, position) + 1);
         forward->counters.kv_bytes +=
             n_pos * (cache->k_row_bytes + cache->v_row_bytes) * (uint64_t)cache->n_head_kv;
-        forward->counters.flops += 2 * n_pos * config->n_head * (config->head_dim_k + config->head_dim_v);
+        forward->counters.flops +=
+            2 * n_pos * config->n_head * (config->head_dim_k + config->head_dim_v);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gated feed-forward, dense or one of many experts: down( act(gate x) * (up x) ). Gate, up and activation are one
- * parallel region, so the up projection never leaves a small tile; all experts of a wave share the regions.
+ * Gated feed-forward, dense or one of many experts: down( act(gate x) * (up x) ). Gate, up and
+ * activation are one parallel region, so the up projection never leaves a small tile; all experts
+ * of a wave share the regions.
  */
 #include "forward/internal.h"
 
@@ -69,8 +70,8 @@ static void gate_up_chunk(void *ctx, int i_chunk, int i_thread)
     for (int a = 0; a < group->n_rows; a += LINEAR_ACT_BLOCK) {
         int n_acts = group->n_rows - a < LINEAR_ACT_BLOCK ? group->n_rows - a : LINEAR_ACT_BLOCK;
         float *gate = forward->hidden.f32 + (size_t)(group->first_out + a) * n_ff + first_row;
-        linear_tile(forward, gate, n_ff, group->gate, first_row, n_rows, job->in, group->first_in + a,
-                    n_acts, i_thread);
+        linear_tile(forward, gate, n_ff, group->gate, first_row, n_rows, job->in,
+                    group->first_in + a, n_acts, i_thread);
         linear_tile(forward, up, LINEAR_MAX_ROWS, group->up, first_row, n_rows, job->in,
                     group->first_in + a, n_acts, i_thread);
         for (int i = 0; i < n_acts; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The forward pass as prose: embed; per layer norm, attention, residual, norm, FFN or experts, residual; then norm
- * and output head for the rows whose logits are wanted. Families differ only in configuration.
+ * The forward pass as prose: embed; per layer norm, attention, residual, norm, FFN or experts,
+ * residual; then norm and output head for the rows whose logits are wanted. Families differ only in
+ * configuration.
  */
 #include "forward/internal.h"
 
@@ -70,8 +71,8 @@ static void embed_row(void *ctx, int i_row, int i_thread)
     const struct weight *table = &forward->weights->token_embd;
     size_t n_embd = forward->config->n_embd;
     float *x = forward->x + (size_t)i_row * n_embd;
-    const char *row = (const char *)table->data +
-                      (size_t)forward->batch->tokens[i_row] * table->row_bytes;
+    const char *row =
+        (const char *)table->data + (size_t)forward->batch->tokens[i_row] * table->row_bytes;
     forward->k->dequantize[table->type](x, row, n_embd);
     float scale = forward->config->embedding_scale;
     for (size_t i = 0; scale != 1.0f && i < n_embd; i++) {
@@ -115,7 +116,8 @@ static void add_branch_row(void *ctx, int i_row, int i_thread)
     size_t n_embd = forward->config->n_embd;
     float *branch = forward->branch + (size_t)i_row * n_embd;
     if (job->norm->data != NULL) {
-        forward->k->rms_norm(branch, branch, job->norm->data, (int)n_embd, forward->config->norm_eps);
+        forward->k->rms_norm(branch, branch, job->norm->data, (int)n_embd,
+                             forward->config->norm_eps);
     }
     forward->k->add_scaled(forward->x + (size_t)i_row * n_embd, branch, 1.0f, (int)n_embd);
 }
@@ -156,7 +158,8 @@ static void output_logits(struct forward *forward, float *logits)
             logits[i] = cap * tanhf(logits[i] / cap);
         }
     }
-    forward_show_stage(forward, (int)config->n_layer, "logits", logits, n_wanted, (int)config->n_vocab);
+    forward_show_stage(forward, (int)config->n_layer, "logits", logits, n_wanted,
+                       (int)config->n_vocab);
 }
 
 /* A norm's weights are read once per chunk; its few operations are not counted. */

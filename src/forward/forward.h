@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One batch of token rows through the network. Rows may belong to different sessions: each row names its cache
- * and its position, and attends only to its own cache. Owns all scratch memory, taken at open; an evaluation
- * allocates nothing. The logits of a row depend on its own session only, never on the batch it came in, the
- * thread count or the order of rows. One evaluation at a time.
+ * One batch of token rows through the network. Rows may belong to different sessions: each row
+ * names its cache and its position, and attends only to its own cache. Owns all scratch memory,
+ * taken at open; an evaluation allocates nothing. The logits of a row depend on its own session
+ * only, never on the batch it came in, the thread count or the order of rows. One evaluation at a
+ * time.
  */
 #ifndef FORWARD_FORWARD_H
 #define FORWARD_FORWARD_H
@@ -34,18 +35,19 @@ void forward_close(struct forward **forward);
 
 struct forward_batch { /* arrays of n_rows */
     int n_rows;
-    const int32_t *tokens;           /* each in 0 .. n_vocab-1 */
-    const int32_t *positions;        /* each below its cache's n_ctx */
+    const int32_t *tokens;                /* each in 0 .. n_vocab-1 */
+    const int32_t *positions;             /* each below its cache's n_ctx */
     const struct kv_cache *const *caches; /* rows of one cache come in ascending position */
-    const bool *wanted;              /* compute logits of this row? */
+    const bool *wanted;                   /* compute logits of this row? */
 };
 
 /*
- * Evaluates the batch and writes the logits of wanted rows, in order, to `logits` (n_wanted, n_vocab).
- * Fails only when an expert cannot be brought in; the caches' rows of this batch are then undefined.
+ * Evaluates the batch and writes the logits of wanted rows, in order, to `logits` (n_wanted,
+ * n_vocab). Fails only when an expert cannot be brought in; the caches' rows of this batch are then
+ * undefined.
  */
-enum mscope_status forward_eval(struct forward *forward, const struct forward_batch *batch, float *logits,
-                                struct mscope_error *err);
+enum mscope_status forward_eval(struct forward *forward, const struct forward_batch *batch,
+                                float *logits, struct mscope_error *err);
 
 void forward_on_routing(struct forward *forward, mscope_routing_fn *fn, void *user);
 void forward_on_stage(struct forward *forward, mscope_stage_fn *fn, void *user);

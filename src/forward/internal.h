@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside forward/ only: the scratch of an evaluation and the building blocks of a layer. All float arrays are
- * row-major with one token per row. Whatever runs on several threads writes disjoint rows or columns.
+ * Inside forward/ only: the scratch of an evaluation and the building blocks of a layer. All float
+ * arrays are row-major with one token per row. Whatever runs on several threads writes disjoint
+ * rows or columns.
  */
 #ifndef FORWARD_INTERNAL_H
 #define FORWARD_INTERNAL_H
@@ -24,7 +25,8 @@ struct linear {
     float *dst;
 };
 
-/* One gated feed-forward: rows first_row .. +n_rows of `in` through gate, up, down to the same rows of `out`. */
+/* One gated feed-forward: rows first_row .. +n_rows of `in` through gate, up, down to the same rows
+ * of `out`. */
 struct ffn_group {
     const struct weight *gate, *up, *down;
     int first_in, first_out, n_rows;
@@ -46,34 +48,34 @@ struct forward {
     int n_batch, n_ctx, n_threads;
     const struct forward_batch *batch; /* during an evaluation */
 
-    float *x;            /* (n_batch, n_embd) residual stream */
-    float *branch;       /* (n_batch, n_embd) output of an attention or FFN branch */
-    struct acts normed;  /* (n_batch, n_embd) */
-    struct acts heads;   /* (n_batch, n_head * head_dim_v) attention output */
+    float *x;               /* (n_batch, n_embd) residual stream */
+    float *branch;          /* (n_batch, n_embd) output of an attention or FFN branch */
+    struct acts normed;     /* (n_batch, n_embd) */
+    struct acts heads;      /* (n_batch, n_head * head_dim_v) attention output */
     float *q, *kv_k, *kv_v; /* (n_batch, heads * head_dim) */
-    double *rope_inverse; /* (n_rot / 2) angle per position, mixed and scaled as the file asks */
-    float rope_magnitude; /* multiplies cos and sin */
+    double *rope_inverse;   /* (n_rot / 2) angle per position, mixed and scaled as the file asks */
+    float rope_magnitude;   /* multiplies cos and sin */
     float *rope_cos, *rope_sin; /* (n_batch, n_rot / 2) */
-    float *scores;       /* (n_threads, heads per kv head, n_ctx) */
+    float *scores;              /* (n_threads, heads per kv head, n_ctx) */
 
-    int ffn_capacity;    /* rows of `hidden` */
+    int ffn_capacity;     /* rows of `hidden` */
     struct acts gathered; /* (ffn_capacity, n_embd) rows copied next to each other per expert */
-    struct acts hidden;  /* (ffn_capacity, n_ff) */
-    float *ffn_out;      /* (ffn_capacity, n_embd) */
-    float *tile;         /* (n_threads, LINEAR_ACT_BLOCK, LINEAR_MAX_ROWS) up projections of one chunk */
-    float *dequantised;  /* (n_threads, dequantised_stride) exact mode: one weight row */
+    struct acts hidden;   /* (ffn_capacity, n_ff) */
+    float *ffn_out;       /* (ffn_capacity, n_embd) */
+    float *tile; /* (n_threads, LINEAR_ACT_BLOCK, LINEAR_MAX_ROWS) up projections of one chunk */
+    float *dequantised; /* (n_threads, dequantised_stride) exact mode: one weight row */
     size_t dequantised_stride;
 
     float *router_logits;          /* (n_batch, n_expert) */
     struct expert_choice *choices; /* (n_batch, n_expert_used), best first */
     int32_t *routed_experts;       /* the same for the callback */
     float *routed_weights;
-    int *expert_first;             /* (n_expert + 1) into entry_* */
-    int *entry_row;                /* (n_batch * n_expert_used) sorted by expert, then row */
+    int *expert_first; /* (n_expert + 1) into entry_* */
+    int *entry_row;    /* (n_batch * n_expert_used) sorted by expert, then row */
     float *entry_weight;
-    struct ffn_group *groups;      /* (n_expert) of one wave */
-    struct expert_view *views;     /* (n_expert) */
-    char *chosen;                  /* (n_threads, n_expert) */
+    struct ffn_group *groups;  /* (n_expert) of one wave */
+    struct expert_view *views; /* (n_expert) */
+    char *chosen;              /* (n_threads, n_expert) */
 
     mscope_routing_fn *routing_fn;
     void *routing_user;
@@ -86,8 +88,8 @@ struct forward {
 enum { LINEAR_MAX_ROWS = 64, LINEAR_ACT_BLOCK = 32 };
 
 /* ---- acts.c ---- */
-enum mscope_status acts_init(struct acts *acts, struct arena *arena, int n_rows, int n, bool quantised,
-                             struct mscope_error *err);
+enum mscope_status acts_init(struct acts *acts, struct arena *arena, int n_rows, int n,
+                             bool quantised, struct mscope_error *err);
 /* Format that `type` multiplies with, F32 in exact mode. */
 enum act_format acts_format(const struct forward *forward, enum dtype type);
 /* Bytes of one row in a format; row i starts at i times this. */
@@ -100,9 +102,11 @@ void acts_prepare(struct forward *forward, struct acts *acts, int n_rows, unsign
 /* Runs all products in one parallel region; `in` is prepared on the way. Counts weight bytes. */
 void linear_run(struct forward *forward, struct acts *in, int n_rows, const struct linear *products,
                 int n_products);
-/* dst[i * dst_stride + r] for rows first_row .. of weight and n_acts rows of `in`, on the calling thread. */
-void linear_tile(struct forward *forward, float *dst, size_t dst_stride, const struct weight *weight,
-                 int first_row, int n_rows, const struct acts *in, int first_act, int n_acts, int i_thread);
+/* dst[i * dst_stride + r] for rows first_row .. of weight and n_acts rows of `in`, on the calling
+ * thread. */
+void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
+                 const struct weight *weight, int first_row, int n_rows, const struct acts *in,
+                 int first_act, int n_acts, int i_thread);
 /* Rows per chunk so that n_total rows spread over the threads. */
 int linear_chunk_rows(const struct forward *forward, int n_total);
 /* Counts the bytes of a weight as read once, and the operations of n_rows products with it. */
@@ -110,7 +114,8 @@ void forward_count_weight(struct forward *forward, const struct weight *weight, 
 
 /* ---- the layer ---- */
 void rope_prepare(struct forward *forward);
-void rope_rotate_row(const struct forward *forward, float *heads, int n_head, int head_dim, int i_row);
+void rope_rotate_row(const struct forward *forward, float *heads, int n_head, int head_dim,
+                     int i_row);
 enum mscope_status rope_init(struct forward *forward, struct mscope_error *err);
 
 /* branch = attention(normed); stores this batch's keys and values first. */
@@ -119,13 +124,13 @@ void attention_run(struct forward *forward, int i_layer);
 /* branch = FFN(normed), dense. */
 void ffn_run_dense(struct forward *forward, const struct layer_weights *layer);
 /* All groups in three parallel regions: gate+up+activation, quantise, down. */
-void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_group *groups, int n_groups,
-                    float *out);
+void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_group *groups,
+                    int n_groups, float *out);
 /* branch = sum over the chosen experts. */
 enum mscope_status moe_run(struct forward *forward, int i_layer, struct mscope_error *err);
 
 /* Calls the stage callback, if any. */
-void forward_show_stage(const struct forward *forward, int i_layer, const char *stage, const float *values,
-                        int n_rows, int n_cols);
+void forward_show_stage(const struct forward *forward, int i_layer, const char *stage,
+                        const float *values, int n_rows, int n_cols);
 
 #endif

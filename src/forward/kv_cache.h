@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keys and values of one session: for each layer and kv head, n_ctx rows of one head each, so that attention
- * of a head streams contiguous memory. Owns its memory; knows nothing of positions in use (the session does).
+ * The keys and values of one session: for each layer and kv head, n_ctx rows of one head each, so
+ * that attention of a head streams contiguous memory. Owns its memory; knows nothing of positions
+ * in use (the session does).
  *
- *   layer 0: K head 0 [n_ctx rows] · K head 1 ... · V head 0 [n_ctx rows] · V head 1 ... · layer 1: ...
+ *   layer 0: K head 0 [n_ctx rows] · K head 1 ... · V head 0 [n_ctx rows] · V head 1 ... · layer 1:
+ * ...
  */
 #ifndef FORWARD_KV_CACHE_H
 #define FORWARD_KV_CACHE_H
@@ -20,11 +22,14 @@ struct kv_cache {
     char *data;
 };
 
-/* Takes the memory from `arena`. Errors: MSCOPE_ERR_ARGUMENT for a Q8_0 cache of a head size not a multiple of 32. */
-enum mscope_status kv_cache_init(struct kv_cache *out, const struct model_config *config, enum kernel_kv type,
-                                 int n_ctx, struct arena *arena, struct mscope_error *err);
+/* Takes the memory from `arena`. Errors: MSCOPE_ERR_ARGUMENT for a Q8_0 cache of a head size not a
+ * multiple of 32. */
+enum mscope_status kv_cache_init(struct kv_cache *out, const struct model_config *config,
+                                 enum kernel_kv type, int n_ctx, struct arena *arena,
+                                 struct mscope_error *err);
 
-/* First row (position 0) of a head in a layer; later positions follow at k_row_bytes or v_row_bytes. */
+/* First row (position 0) of a head in a layer; later positions follow at k_row_bytes or
+ * v_row_bytes. */
 char *kv_cache_k(const struct kv_cache *cache, int i_layer, int i_head);
 char *kv_cache_v(const struct kv_cache *cache, int i_layer, int i_head);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Products of activations with weight matrices, split over the threads by output row: each output element is
- * computed by one kernel call whatever the split, so results do not depend on the number of threads.
+ * Products of activations with weight matrices, split over the threads by output row: each output
+ * element is computed by one kernel call whatever the split, so results do not depend on the number
+ * of threads.
  */
 #include "forward/internal.h"
 
@@ -49,9 +50,9 @@ void linear_run(struct forward *forward, struct acts *in, int n_rows, const stru
     pool_for(forward->pool, job.first_chunk[n_products], linear_chunk, &job);
 }
 
-void linear_tile(struct forward *forward, float *dst, size_t dst_stride, const struct weight *weight,
-                 int first_row, int n_rows, const struct acts *in, int first_act, int n_acts,
-                 int i_thread)
+void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
+                 const struct weight *weight, int first_row, int n_rows, const struct acts *in,
+                 int first_act, int n_acts, int i_thread)
 {
     const struct kernels *k = forward->k;
     enum act_format format = acts_format(forward, weight->type);
@@ -94,13 +95,14 @@ static void linear_chunk(void *ctx, int i_chunk, int i_thread)
     const struct linear *product = &job->products[i_product];
     size_t n_out = product->weight->n_out;
     int first_row = (i_chunk - job->first_chunk[i_product]) * job->chunk_rows;
-    int n_rows = (int)n_out - first_row < job->chunk_rows ? (int)n_out - first_row : job->chunk_rows;
+    int n_rows =
+        (int)n_out - first_row < job->chunk_rows ? (int)n_out - first_row : job->chunk_rows;
 
     for (int a = 0; a < job->n_acts; a += LINEAR_ACT_BLOCK) {
         int n_acts = job->n_acts - a < LINEAR_ACT_BLOCK ? job->n_acts - a : LINEAR_ACT_BLOCK;
         float *dst = product->dst + (size_t)a * n_out + first_row;
-        linear_tile(job->forward, dst, n_out, product->weight, first_row, n_rows, job->in, a, n_acts,
-                    i_thread);
+        linear_tile(job->forward, dst, n_out, product->weight, first_row, n_rows, job->in, a,
+                    n_acts, i_thread);
         if (product->bias != NULL && product->bias->data != NULL) {
             add_bias(dst, n_out, (const float *)product->bias->data + first_row, n_rows, n_acts);
         }

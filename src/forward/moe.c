@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mixture of experts: route every row, group rows by expert, run the experts in waves that the store can hold
- * and the scratch can take, and add each expert's output to its rows. A row's experts are added in ascending
- * order of expert, so the sum does not depend on the batch.
+ * Mixture of experts: route every row, group rows by expert, run the experts in waves that the
+ * store can hold and the scratch can take, and add each expert's output to its rows. A row's
+ * experts are added in ascending order of expert, so the sum does not depend on the batch.
  */
 #include "forward/internal.h"
 
@@ -115,7 +115,8 @@ static void route_row(void *ctx, int i_row, int i_thread)
     }
 }
 
-/* Counting sort of all (row, slot) by expert: entries of expert e are expert_first[e] .. expert_first[e+1]-1. */
+/* Counting sort of all (row, slot) by expert: entries of expert e are expert_first[e] ..
+ * expert_first[e+1]-1. */
 static void sort_by_expert(struct forward *forward)
 {
     int n_expert = (int)forward->config->n_expert;
@@ -160,13 +161,15 @@ static void report_routing(struct forward *forward, int i_layer)
     forward->routing_fn(forward->routing_user, &routing);
 }
 
-/* Runs the used experts of first_expert .. end_expert-1 on their entries and adds the results to `branch`. */
+/* Runs the used experts of first_expert .. end_expert-1 on their entries and adds the results to
+ * `branch`. */
 static enum mscope_status run_wave(struct wave *wave, int first_expert, int end_expert,
                                    struct mscope_error *err)
 {
     struct forward *forward = wave->forward;
     struct expert_store *store = forward->store;
-    bool one_row = forward->batch->n_rows == 1; /* every expert reads the same row: nothing to gather */
+    bool one_row =
+        forward->batch->n_rows == 1; /* every expert reads the same row: nothing to gather */
     enum mscope_status status = MSCOPE_OK;
     int n_groups = 0;
     int e = first_expert;
@@ -184,8 +187,8 @@ static enum mscope_status run_wave(struct wave *wave, int first_expert, int end_
             break;
         }
         int first = forward->expert_first[e] - wave->first_entry;
-        forward->groups[n_groups++] = (struct ffn_group){&view->gate, &view->up, &view->down,
-                                                         one_row ? 0 : first, first, n_entries};
+        forward->groups[n_groups++] = (struct ffn_group){
+            &view->gate, &view->up, &view->down, one_row ? 0 : first, first, n_entries};
         wave->formats |= 1u << acts_format(forward, view->gate.type);
         wave->formats |= 1u << acts_format(forward, view->up.type);
     }
@@ -204,7 +207,8 @@ static enum mscope_status run_wave(struct wave *wave, int first_expert, int end_
         ffn_run_groups(forward, in, forward->groups, n_groups, forward->ffn_out);
         probe_enter(&forward->probe, MSCOPE_PHASE_DISPATCH);
         int n_embd = (int)forward->config->n_embd;
-        pool_for(forward->pool, (n_embd + COMBINE_COLUMNS - 1) / COMBINE_COLUMNS, combine_columns, wave);
+        pool_for(forward->pool, (n_embd + COMBINE_COLUMNS - 1) / COMBINE_COLUMNS, combine_columns,
+                 wave);
     }
     for (int release = first_expert; release < e; release++) {
         if (forward->expert_first[release + 1] > forward->expert_first[release]) {
@@ -224,8 +228,8 @@ static void gather_entry(void *ctx, int i_entry, int i_thread)
         if ((wave->formats & 1u << format) == 0) {
             continue;
         }
-        char *rows = format == ACT_F32 ? (char *)forward->gathered.f32
-                                       : forward->gathered.quantised[format];
+        char *rows =
+            format == ACT_F32 ? (char *)forward->gathered.f32 : forward->gathered.quantised[format];
         size_t row_bytes = acts_row_bytes(&forward->gathered, (enum act_format)format);
         memcpy(rows + (size_t)i_entry * row_bytes,
                acts_row(wave->source, (enum act_format)format, i_row), row_bytes);

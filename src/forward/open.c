@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking all scratch memory of the forward pass from one arena, sealed before the first evaluation. */
+/* Taking all scratch memory of the forward pass from one arena, sealed before the first evaluation.
+ */
 #include "forward/internal.h"
 
 #include <assert.h>
@@ -81,7 +82,8 @@ static enum mscope_status take_residual(struct forward *forward, struct mscope_e
     size_t n_batch = (size_t)forward->n_batch;
     size_t n_embd = forward->config->n_embd;
     size_t n_threads = (size_t)forward->n_threads;
-    forward->dequantised_stride = forward->exact ? (widest_row(forward->config) + 15u) / 16 * 16 : 0;
+    forward->dequantised_stride =
+        forward->exact ? (widest_row(forward->config) + 15u) / 16 * 16 : 0;
     bool taken = TAKE(forward->x, n_batch * n_embd) && TAKE(forward->branch, n_batch * n_embd) &&
                  TAKE(forward->dequantised, n_threads * forward->dequantised_stride);
     if (!taken) {
@@ -115,12 +117,13 @@ static enum mscope_status take_ffn(struct forward *forward, struct mscope_error 
     const struct model_config *config = forward->config;
     bool moe = config->n_expert > 0;
     uint32_t n_ff = config->n_ff > config->n_ff_expert ? config->n_ff : config->n_ff_expert;
-    forward->ffn_capacity = forward->n_batch > (int)config->n_expert_used ? forward->n_batch
-                                                                          : (int)config->n_expert_used;
+    forward->ffn_capacity = forward->n_batch > (int)config->n_expert_used
+                                ? forward->n_batch
+                                : (int)config->n_expert_used;
     size_t capacity = (size_t)forward->ffn_capacity;
     size_t n_tile = (size_t)forward->n_threads * LINEAR_ACT_BLOCK * LINEAR_MAX_ROWS;
-    bool taken = TAKE(forward->tile, n_tile) &&
-                 TAKE(forward->ffn_out, moe ? capacity * config->n_embd : 0);
+    bool taken =
+        TAKE(forward->tile, n_tile) && TAKE(forward->ffn_out, moe ? capacity * config->n_embd : 0);
     if (!taken) {
         return MSCOPE_ERR_MEMORY;
     }
@@ -152,7 +155,8 @@ static enum mscope_status take_routing(struct forward *forward, struct mscope_er
 static uint32_t widest_row(const struct model_config *config)
 {
     uint32_t widest = config->n_embd;
-    const uint32_t others[] = {config->n_ff, config->n_ff_expert, config->n_head * config->head_dim_v};
+    const uint32_t others[] = {config->n_ff, config->n_ff_expert,
+                               config->n_head * config->head_dim_v};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         widest = others[i] > widest ? others[i] : widest;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rotary position embedding (Su et al., "RoFormer", 2021) with linear and YaRN scaling (Peng et al., "YaRN", 2023)
- * and per-pair factors. Angles are computed in double once per evaluation and shared by all layers and heads.
+ * Rotary position embedding (Su et al., "RoFormer", 2021) with linear and YaRN scaling (Peng et
+ * al., "YaRN", 2023) and per-pair factors. Angles are computed in double once per evaluation and
+ * shared by all layers and heads.
  */
 #include "forward/internal.h"
 
@@ -9,7 +10,8 @@
 
 static double yarn_correction_dim(const struct rope_config *rope, double n_rotations);
 
-void rope_rotate_row(const struct forward *forward, float *heads, int n_head, int head_dim, int i_row)
+void rope_rotate_row(const struct forward *forward, float *heads, int n_head, int head_dim,
+                     int i_row)
 {
     const struct rope_config *rope = &forward->config->rope;
     int n_pairs = (int)rope->n_rot / 2;
@@ -89,9 +91,11 @@ enum mscope_status rope_init(struct forward *forward, struct mscope_error *err)
     return MSCOPE_OK;
 }
 
-/* Dimension whose wavelength makes n_rotations turns within the original context (YaRN, section 3.2). */
+/* Dimension whose wavelength makes n_rotations turns within the original context (YaRN,
+ * section 3.2). */
 static double yarn_correction_dim(const struct rope_config *rope, double n_rotations)
 {
     const double two_pi = 6.283185307179586;
-    return rope->n_rot * log(rope->n_ctx_orig / (n_rotations * two_pi)) / (2 * log(rope->freq_base));
+    return rope->n_rot * log(rope->n_ctx_orig / (n_rotations * two_pi)) /
+           (2 * log(rope->freq_base));
 }

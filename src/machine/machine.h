@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the computer is and what it can reach: cores, memory of this process, and the read bandwidth of main
- * memory. Measurements take explicit sizes and thread counts; nothing is cached here. One thread.
+ * What the computer is and what it can reach: cores, memory of this process, and the read bandwidth
+ * of main memory. Measurements take explicit sizes and thread counts; nothing is cached here. One
+ * thread.
  */
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
@@ -9,7 +10,8 @@
 #include "base/error.h"
 #include "base/pool.h"
 
-/* Physical cores this process may use (affinity mask honoured), at least 1. Falls back to online CPUs. */
+/* Physical cores this process may use (affinity mask honoured), at least 1. Falls back to online
+ * CPUs. */
 int machine_n_physical_cores(void);
 
 /* Largest cache of one core's hierarchy in bytes, 0 when unknown. */
@@ -29,10 +31,12 @@ struct machine_bandwidth {
     int n_passes;
 };
 /*
- * Reads a buffer of `buffer_bytes` (clamped to a quarter of the available memory) with all threads of `pool`, in
- * passes until `budget_ns` is spent, at least three. The buffer should be several times the last-level cache.
+ * Reads a buffer of `buffer_bytes` (clamped to a quarter of the available memory) with all threads
+ * of `pool`, in passes until `budget_ns` is spent, at least three. The buffer should be several
+ * times the last-level cache.
  */
-enum mscope_status machine_measure_read(struct machine_bandwidth *out, struct pool *pool, uint64_t buffer_bytes,
-                                        uint64_t budget_ns, struct mscope_error *err);
+enum mscope_status machine_measure_read(struct machine_bandwidth *out, struct pool *pool,
+                                        uint64_t buffer_bytes, uint64_t budget_ns,
+                                        struct mscope_error *err);
 
 #endif
