@@ -6,6 +6,7 @@
 #ifndef KERNELS_AVX2_H
 #define KERNELS_AVX2_H
 
+#include "kernels/blocks.h"
 #include "kernels/kernels.h"
 #include "kernels/tiles.h"
 
@@ -17,6 +18,11 @@ kernel_matmul_fn avx2_matmul_q4_0, avx2_matmul_q4_1, avx2_matmul_q5_0, avx2_matm
     avx2_matmul_q8_0, avx2_matmul_iq4_nl, avx2_matmul_mxfp4;
 kernel_matmul_fn avx2_matmul_q2_k, avx2_matmul_q3_k, avx2_matmul_q4_k, avx2_matmul_q5_k,
     avx2_matmul_q6_k, avx2_matmul_iq4_xs;
+kernel_dequantize_fn avx2_dequantize_f16, avx2_dequantize_bf16;
+kernel_dequantize_fn avx2_dequantize_q4_0, avx2_dequantize_q4_1, avx2_dequantize_q5_0,
+    avx2_dequantize_q5_1, avx2_dequantize_q8_0, avx2_dequantize_iq4_nl, avx2_dequantize_mxfp4;
+kernel_dequantize_fn avx2_dequantize_q2_k, avx2_dequantize_q3_k, avx2_dequantize_q4_k,
+    avx2_dequantize_q5_k, avx2_dequantize_q6_k, avx2_dequantize_iq4_xs;
 kernel_quantize_fn avx2_quantize_q8_0, avx2_quantize_q8_1, avx2_quantize_q8_k;
 kernel_rms_norm_fn avx2_rms_norm;
 kernel_glu_fn avx2_silu_mul, avx2_gelu_mul;
@@ -46,20 +52,6 @@ TILES_INLINE __m128i avx2_load128(const void *p)
     return _mm_loadu_si128((const __m128i *)p);
 }
 
-TILES_INLINE uint32_t avx2_u16(const void *p)
-{
-    uint16_t value;
-    memcpy(&value, p, sizeof value);
-    return value;
-}
-
-TILES_INLINE uint32_t avx2_u32(const void *p)
-{
-    uint32_t value;
-    memcpy(&value, p, sizeof value);
-    return value;
-}
-
 TILES_INLINE uint64_t avx2_u64(const void *p)
 {
     uint64_t value;
@@ -67,16 +59,14 @@ TILES_INLINE uint64_t avx2_u64(const void *p)
     return value;
 }
 
-TILES_INLINE float avx2_f32(const void *p)
-{
-    float value;
-    memcpy(&value, p, sizeof value);
-    return value;
-}
-
 TILES_INLINE float avx2_f16(const void *p)
 {
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128((int)avx2_u16(p))));
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128((int)block_u16(p))));
+}
+
+TILES_INLINE __m256i avx2_pair(__m128i low, __m128i high)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
 }
 
 /* Always the same tree: (0+4)+(2+6) and (1+5)+(3+7). */

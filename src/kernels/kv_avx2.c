@@ -39,7 +39,7 @@ TILES_INLINE __m256 load_f32(const uint8_t *row, int i)
 
 TILES_INLINE float load_one_f32(const uint8_t *row, int i)
 {
-    return avx2_f32(row + 4 * i);
+    return block_f32(row + 4 * i);
 }
 
 TILES_INLINE __m256 load_f16(const uint8_t *row, int i)

@@ -12,7 +12,7 @@ TILES_INLINE __m256 load_f32(const uint8_t *row, int i)
 
 TILES_INLINE float load_one_f32(const uint8_t *row, int i)
 {
-    return avx2_f32(row + (size_t)i * 4);
+    return block_f32(row + (size_t)i * 4);
 }
 
 TILES_INLINE __m256 load_f16(const uint8_t *row, int i)
@@ -33,8 +33,7 @@ TILES_INLINE __m256 load_bf16(const uint8_t *row, int i)
 
 TILES_INLINE float load_one_bf16(const uint8_t *row, int i)
 {
-    uint32_t bits = avx2_u16(row + (size_t)i * 2) << 16;
-    return avx2_f32(&bits);
+    return block_bf16_to_float(block_u16(row + (size_t)i * 2));
 }
 
 /* Two accumulators of eight lanes for each pair; the elements past the last multiple of 16 in one

@@ -4,8 +4,6 @@
 
 #include <float.h>
 
-enum { SMALL = 32, Q8_0_BYTES = 34, Q8_1_BYTES = 36, SUPER = 256, Q8_K_BYTES = 292 };
-
 /* Magnitudes compare like their bits, NaN above infinity. */
 TILES_INLINE __m256i magnitude8(const float *x)
 {
@@ -39,6 +37,11 @@ TILES_INLINE __m256i sums_of_4(__m256i bytes)
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
+TILES_INLINE void store_quants(int8_t *dst, __m256i quants)
+{
+    _mm256_storeu_si256((__m256i *)(void *)dst, quants);
+}
+
 TILES_INLINE void store_half(uint8_t *dst, float value)
 {
     __m128i half = _mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT);
@@ -53,11 +56,11 @@ TILES_INLINE void store_half(uint8_t *dst, float value)
 TILES_INLINE __m256i quantize_32(float *d, const float *src)
 {
     __m256i most = magnitude8(src);
-    for (int i = 8; i < SMALL; i += 8) {
+    for (int i = 8; i < BLOCK_ELEMS; i += 8) {
         most = _mm256_max_epi32(most, magnitude8(src + i));
     }
     uint32_t bits = largest_lane(most);
-    float scale = avx2_f32(&bits) / 127.0f;
+    float scale = block_float_of_bits(bits) / 127.0f;
     float inverse = 1.0f / scale;
     if (!(scale <= FLT_MAX && inverse <= FLT_MAX)) {
         *d = scale <= FLT_MAX ? 0.0f : scale;
@@ -69,19 +72,19 @@ TILES_INLINE __m256i quantize_32(float *d, const float *src)
 
 void avx2_quantize_q8_0(void *dst, const float *src, int n)
 {
-    uint8_t *b = dst;
-    for (int i = 0; i < n; i += SMALL, b += Q8_0_BYTES) {
+    struct block_q8_0 *b = dst;
+    for (int i = 0; i < n; i += BLOCK_ELEMS, b++) {
         float d;
         __m256i quants = quantize_32(&d, src + i);
-        store_half(b, d);
-        _mm256_storeu_si256((__m256i *)(void *)(b + 2), quants);
+        store_half(b->d, d);
+        store_quants(b->qs, quants);
     }
 }
 
 void avx2_quantize_q8_1(void *dst, const float *src, int n)
 {
-    uint8_t *b = dst;
-    for (int i = 0; i < n; i += SMALL, b += Q8_1_BYTES) {
+    struct block_q8_1 *b = dst;
+    for (int i = 0; i < n; i += BLOCK_ELEMS, b++) {
         float d;
         __m256i quants = quantize_32(&d, src + i);
         __m256i sums = sums_of_4(quants);
@@ -89,9 +92,9 @@ void avx2_quantize_q8_1(void *dst, const float *src, int n)
             _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
         sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
         sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1));
-        store_half(b, d);
-        store_half(b + 2, d * (float)_mm_cvtsi128_si32(sum));
-        _mm256_storeu_si256((__m256i *)(void *)(b + 4), quants);
+        store_half(b->d, d);
+        store_half(b->s, d * (float)_mm_cvtsi128_si32(sum));
+        store_quants(b->qs, quants);
     }
 }
 
@@ -100,12 +103,12 @@ void avx2_quantize_q8_1(void *dst, const float *src, int n)
 TILES_INLINE float super_scale(const float *src, float *d)
 {
     __m256i most = magnitude8(src), most_signed = avx2_load(src);
-    for (int i = 8; i < SUPER; i += 8) {
+    for (int i = 8; i < SUPER_BLOCK_ELEMS; i += 8) {
         most = _mm256_max_epi32(most, magnitude8(src + i));
         most_signed = _mm256_max_epi32(most_signed, avx2_load(src + i));
     }
     uint32_t bits = largest_lane(most);
-    float largest = avx2_f32(&bits);
+    float largest = block_float_of_bits(bits);
     float scale = 127.0f / largest;
     if (!(largest <= FLT_MAX && scale <= FLT_MAX)) {
         *d = largest <= FLT_MAX ? 0.0f : largest;
@@ -119,18 +122,19 @@ TILES_INLINE float super_scale(const float *src, float *d)
 
 void avx2_quantize_q8_k(void *dst, const float *src, int n)
 {
-    uint8_t *b = dst;
-    for (int i = 0; i < n; i += SUPER, src += SUPER, b += Q8_K_BYTES) {
+    struct block_q8_k *b = dst;
+    for (int i = 0; i < n; i += SUPER_BLOCK_ELEMS, src += SUPER_BLOCK_ELEMS, b++) {
         float d;
         float scale = super_scale(src, &d);
-        memcpy(b, &d, sizeof d);
+        memcpy(b->d, &d, sizeof d);
         if (scale == 0.0f) {
-            memset(b + 4, 0, Q8_K_BYTES - 4);
+            memset(b->qs, 0, sizeof b->qs);
+            memset(b->bsums, 0, sizeof b->bsums);
             continue;
         }
-        for (int g = 0; g < SUPER / SMALL; g++) {
-            __m256i quants = round32(src + g * SMALL, _mm256_set1_ps(scale));
-            _mm256_storeu_si256((__m256i *)(void *)(b + 4 + g * SMALL), quants);
+        for (int g = 0; g < SUPER_BLOCK_ELEMS; g += BLOCK_ELEMS) {
+            __m256i quants = round32(src + g, _mm256_set1_ps(scale));
+            store_quants(b->qs + g, quants);
             /* lanes of two sums of 16, narrowed to 16 bits */
             __m256i sums = sums_of_4(quants);
             sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0x4e));
@@ -138,7 +142,7 @@ void avx2_quantize_q8_k(void *dst, const float *src, int n)
             uint32_t low = (uint32_t)_mm256_cvtsi256_si32(sums) & 0xffffu;
             uint32_t high = (uint32_t)_mm_cvtsi128_si32(_mm256_extracti128_si256(sums, 1));
             uint32_t both = low | high << 16;
-            memcpy(b + 260 + 4 * g, &both, sizeof both);
+            memcpy(b->bsums + g / 8, &both, sizeof both);
         }
     }
 }
