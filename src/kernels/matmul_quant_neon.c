@@ -11,4 +11,5 @@ TILES_INLINE int32x4_t neon_dot(int32x4_t sum, int8x16_t a, int8x16_t b)
 }
 
 #define NEON_NAME(type) neon_matmul_##type
-#include "kernels/neon_quant.h"
+#include "kernels/neon_simple.h"
+#include "kernels/neon_super.h"

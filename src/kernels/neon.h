@@ -57,6 +57,16 @@ TILES_INLINE float neon_sum(float32x4_t v)
     return vaddvq_f32(v);
 }
 
+TILES_INLINE int8x16_t neon_low_nibbles(uint8x16_t bytes)
+{
+    return vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
+}
+
+TILES_INLINE int8x16_t neon_high_nibbles(uint8x16_t bytes)
+{
+    return vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
+}
+
 TILES_INLINE void neon_prefetch(const uint8_t *p)
 {
     __builtin_prefetch(p + NEON_PREFETCH_BYTES);
