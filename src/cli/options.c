@@ -38,7 +38,7 @@ bool options_parse(struct options *out, const struct option_table *table, int ar
         assert(i < OPTIONS_MAX_SPECS);
         const struct option_spec *spec = &table->specs[i];
         if (spec->fallback != NULL && !store(out, i, spec->name, spec->fallback, message)) {
-            assert(!"a default must obey its own rules");
+            assert(false && "a default must obey its own rules");
             return false;
         }
         out->values[i].given = false;

@@ -211,7 +211,7 @@ static const struct option_argument synth_arguments[] = {
 };
 
 static const struct option_spec synth_options[] = {
-    FLAG("list", "list the shapes"),
+    FLAG("list", "list the shapes with their sizes at --type"),
     {"type", 0, OPTION_TEXT, "RECIPE", "Q4_K_M", .help = "tensor types, as for quantize"},
     U64("seed", "N", "0", "of the random weights"),
     THREADS,

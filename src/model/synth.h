@@ -25,6 +25,16 @@ struct synth_params {
 /* NULL-terminated list of shape names. */
 const char *const *synth_shapes(void);
 
+struct synth_description {
+    const char *arch;
+    uint32_t n_layer, n_expert, n_expert_used;
+    uint64_t n_params;
+    uint64_t n_bytes; /* of the tensors; header and vocabulary add some MB at most */
+};
+/* What synth_write would write. Errors as there. */
+enum mscope_status synth_describe(struct synth_description *out, const char *shape,
+                                  const char *recipe, struct mscope_error *err);
+
 /* Writes `path` atomically. The same shape, recipe and seed give the same bytes whatever the thread count. */
 enum mscope_status synth_write(const char *path, const struct synth_params *params, struct mscope_error *err);
 
