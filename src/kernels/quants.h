@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packed blocks to floats and back, one row at a time: the reference for every storage type. Dequantising is
- * exact (bit for bit the value that the format defines, in float arithmetic of the stated order); quantising
- * picks the block parameters by the rules documented in docs/TYPES.md. Stateless.
+ * Packed blocks to floats and back, one row at a time: the reference for every storage type.
+ * Dequantising is exact (bit for bit the value that the format defines, in float arithmetic of the
+ * stated order); quantising picks the block parameters by the rules documented in docs/TYPES.md.
+ * Stateless.
  */
 #ifndef KERNELS_QUANTS_H
 #define KERNELS_QUANTS_H
