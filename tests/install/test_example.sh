@@ -30,7 +30,7 @@ done
 
 PKG_CONFIG_PATH=$tree/$MSCOPE_LIBDIR/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
-flags=$(pkg-config --cflags --libs --static moescope) || fail "pkg-config does not know moescope"
+flags=$(pkg-config --cflags --libs moescope) || fail "pkg-config does not know moescope"
 [ -z "$SANITIZE" ] || flags="$flags -fsanitize=$SANITIZE"
 # shellcheck disable=SC2086  # the flags are words
 "$CC" -std=c11 -Wall -Wextra -Werror -o "$place/example" "$example" $flags || fail "the example does not build"
