@@ -5,7 +5,7 @@
 
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 set(fuzz_modules)
-foreach(module base gguf kernels sample machine model token experts forward engine cli)
+foreach(module base gguf kernels sample machine model token experts forward engine measure report cli)
     if(TARGET mscope_${module})
         list(PREPEND fuzz_modules mscope_${module})
     endif()

@@ -9,6 +9,9 @@ if(NOT MSCOPE_KERNELS_ONLY)
     pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
     pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
     pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+    pkg_check_modules(CYAML REQUIRED IMPORTED_TARGET libcyaml)
+    pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+    pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 endif()
 
 # Flags of the instruction sets, by the suffix of the file. A file of another CPU family is left out.
