@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-#define WHITE                                                                                      \
-    "\\t-\\r "                                                                                     \
-    "\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define BLANKS                                                                                     \
+    " \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define WHITE             "\\t-\\r" BLANKS
 #define SPACE             "[" WHITE "]"
 #define SPACES_TO_BE_LAST SPACE "+(?![^" WHITE "])|" SPACE "+"
 #define CONTRACTIONS      "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
@@ -63,6 +63,9 @@
     "\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"         \
     "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
 
+/* jais-2: one length of white space that does not end right before other text. */
+#define RUN(n) SPACE "{" n "}(?![^" WHITE "])|"
+
 #define ASCII_PUNCTUATION "!-/:-@\\[-`{-~"
 
 #define BLOOM " ?[^(" WHITE "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
@@ -101,13 +104,32 @@
     "starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b", "mellum2"
 #define NAMES_BLOOM  "bloom", "poro-chat", "gpt3-finnish"
 #define NAMES_VIKING "viking"
+#define NAMES_JAIS_2 "jais-2"
 
 static const char *const all_names[] = {
-    NAMES_GPT_2,       NAMES_DEFAULT,  NAMES_LLAMA_BPE, NAMES_DBRX,         NAMES_QWEN2,
-    NAMES_QWEN35,      NAMES_MINICPM5, NAMES_LAGUNA,    NAMES_SEED_CODER,   NAMES_BAILINGMOE,
-    NAMES_EXAONE_MOE,  NAMES_GPT_4O,   NAMES_TEKKEN,    NAMES_DEEPSEEK_LLM, NAMES_DEEPSEEK_CODER,
-    NAMES_DEEPSEEK_V3, NAMES_YOUTU,    NAMES_FALCON,    NAMES_STARCODER,    NAMES_BLOOM,
-    NAMES_VIKING,      NULL,
+    NAMES_GPT_2,
+    NAMES_DEFAULT,
+    NAMES_LLAMA_BPE,
+    NAMES_DBRX,
+    NAMES_QWEN2,
+    NAMES_QWEN35,
+    NAMES_MINICPM5,
+    NAMES_LAGUNA,
+    NAMES_SEED_CODER,
+    NAMES_BAILINGMOE,
+    NAMES_EXAONE_MOE,
+    NAMES_GPT_4O,
+    NAMES_TEKKEN,
+    NAMES_DEEPSEEK_LLM,
+    NAMES_DEEPSEEK_CODER,
+    NAMES_DEEPSEEK_V3,
+    NAMES_YOUTU,
+    NAMES_FALCON,
+    NAMES_STARCODER,
+    NAMES_BLOOM,
+    NAMES_VIKING,
+    NAMES_JAIS_2,
+    NULL,
 };
 
 static const struct pretokenize_rule rules[] = {
@@ -217,6 +239,18 @@ static const struct pretokenize_rule rules[] = {
     {
         .names = LIST(NAMES_BLOOM),
         .expressions = LIST(BLOOM),
+    },
+    {
+        /*
+         * White space in runs of powers of two. A run is searched for a line end once and not again
+         * from inside: behind white space other than a line end there can be none.
+         */
+        .names = LIST(NAMES_JAIS_2),
+        .expressions =
+            LIST(CONTRACTIONS "|" WORDS "|\\p{N}{1,3}| ?[^" WHITE "\\p{L}\\p{N}]+[\\r\\n]*|"
+                              "(?<![\\t\\x{B}\\x{C}" BLANKS "])" SPACE "*[\\r\\n]+|" RUN("512")
+                                  RUN("256") RUN("128") RUN("64") RUN("32") RUN("16") RUN("8")
+                                      RUN("4") RUN("1,2") SPACE),
     },
     {
         .names = LIST(NAMES_VIKING),

@@ -43,6 +43,7 @@ static size_t replace_bad(char *out, const char *text, size_t n_bytes);
 static bool encode_bpe_piece(void *ctx, const char *piece, size_t n_bytes);
 static enum mscope_status open_bpe(struct tokenizer *tokenizer, const struct gguf *gguf,
                                    struct mscope_error *err);
+static enum mscope_status refuse_pre(struct gguf_string pre, struct mscope_error *err);
 static enum mscope_status read_added_tokens(struct tokenizer *tokenizer, const struct gguf *gguf,
                                             struct mscope_error *err);
 
@@ -102,17 +103,7 @@ static enum mscope_status open_bpe(struct tokenizer *tokenizer, const struct ggu
     struct vocab *vocab = &tokenizer->vocab;
     const struct pretokenize_rule *rule = pretokenize_find(vocab->pre.data, vocab->pre.n_bytes);
     if (rule == NULL) {
-        char known[400] = "";
-        size_t n = 0;
-        for (const char *const *name = pretokenize_names(); *name != NULL && n < sizeof known;
-             name++) {
-            int n_added = snprintf(known + n, sizeof known - n, " %s", *name);
-            n += n_added > 0 ? (size_t)n_added : 0;
-        }
-        return error_set(err, MSCOPE_ERR_UNSUPPORTED, "key tokenizer.ggml.pre",
-                         "unknown pre-tokenizer '%.*s', expected one of%s",
-                         (int)(vocab->pre.n_bytes < 64 ? vocab->pre.n_bytes : 64), vocab->pre.data,
-                         known);
+        return refuse_pre(vocab->pre, err);
     }
     vocab->add_bos = rule->add_bos;
     enum mscope_status status = pretokenizer_open(&tokenizer->pretokenizer, rule, err);
@@ -121,6 +112,22 @@ static enum mscope_status open_bpe(struct tokenizer *tokenizer, const struct ggu
         tokenizer->bpe.ignore_merges = rule->ignore_merges;
     }
     return status;
+}
+
+/* Names one of each kind; the list of all is longer than an error line. */
+static enum mscope_status refuse_pre(struct gguf_string pre, struct mscope_error *err)
+{
+    char known[400] = "";
+    size_t n = 0;
+    for (const char *const *name = pretokenize_names(); *name != NULL && n < sizeof known; name++) {
+        if (strcmp(pretokenize_find(*name, strlen(*name))->names[0], *name) == 0) {
+            int n_added = snprintf(known + n, sizeof known - n, " %s", *name);
+            n += n_added > 0 ? (size_t)n_added : 0;
+        }
+    }
+    return error_set(err, MSCOPE_ERR_UNSUPPORTED, "key tokenizer.ggml.pre",
+                     "unknown pre-tokenizer '%.*s', expected one of%s or their relatives",
+                     (int)(pre.n_bytes < 64 ? pre.n_bytes : 64), pre.data, known);
 }
 
 static enum mscope_status read_added_tokens(struct tokenizer *tokenizer, const struct gguf *gguf,
@@ -313,7 +320,7 @@ enum mscope_status tokenizer_decode(const struct tokenizer *tokenizer, const int
                                     size_t *n_bytes, struct mscope_error *err)
 {
     const struct vocab *vocab = &tokenizer->vocab;
-    const unsigned special = TOKEN_CONTROL | TOKEN_UNKNOWN | TOKEN_USER;
+    const unsigned no_text = TOKEN_CONTROL | TOKEN_UNKNOWN | TOKEN_USER | TOKEN_UNUSED;
     *n_bytes = 0;
     for (size_t i = 0; i < n_ids; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab->n_tokens) {
@@ -327,7 +334,7 @@ enum mscope_status tokenizer_decode(const struct tokenizer *tokenizer, const int
     size_t n = 0;
     for (size_t i = 0; i < n_ids; i++) {
         uint32_t id = (uint32_t)ids[i];
-        bool is_text = (vocab->kinds[id] & special) == 0;
+        bool is_text = (vocab->kinds[id] & no_text) == 0;
         size_t n_left = n < max_bytes ? max_bytes - n : 0;
         char *to = n_left > 0 ? text + n : NULL;
         size_t n_piece = piece_bytes(vocab, id, render_special, drop_space && is_text, to, n_left);
