@@ -4,17 +4,10 @@
 # "/* LINKS: a b */" near the top names the modules; without it the module NAME, or all if there is none.
 
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
-set(fuzz_modules)
-foreach(module base gguf kernels sample machine model token experts forward engine measure report cli)
-    if(TARGET mscope_${module})
-        list(PREPEND fuzz_modules mscope_${module})
-    endif()
-endforeach()
-
 foreach(source ${fuzz_sources})
     get_filename_component(target ${source} NAME_WE)
     string(REPLACE "fuzz_" "" name ${target})
-    set(modules ${fuzz_modules})
+    set(modules mscope_cli) # and all below it
     file(STRINGS ${source} links REGEX "^/\\* LINKS:" LIMIT_COUNT 1)
     if(links)
         string(REGEX REPLACE "^/\\* LINKS: *(.*) \\*/.*$" "\\1" links "${links}")
