@@ -55,12 +55,12 @@ static void list_layer(struct list *s, uint32_t il)
     add_tensor(s, 1.0f, 0.05f, h->n_embd, 1, 1, "blk.%u.attn_norm.weight", il);
     list_attention(s, il);
     if (post_norms) {
-        add_tensor(s, 2.0f, 0.1f, h->n_embd, 1, 1, "blk.%u.post_attention_norm.weight", il);
+        add_tensor(s, 3.0f, 0.15f, h->n_embd, 1, 1, "blk.%u.post_attention_norm.weight", il);
     }
     add_tensor(s, 1.0f, 0.05f, h->n_embd, 1, 1, "blk.%u.ffn_norm.weight", il);
     list_ffn(s, il);
     if (post_norms) {
-        add_tensor(s, 2.0f, 0.1f, h->n_embd, 1, 1, "blk.%u.post_ffw_norm.weight", il);
+        add_tensor(s, 3.0f, 0.15f, h->n_embd, 1, 1, "blk.%u.post_ffw_norm.weight", il);
     }
 }
 
@@ -82,9 +82,10 @@ static void list_attention(struct list *s, uint32_t il)
         add_tensor(s, 1.4f, 0.07f, n_q, 1, 1, "blk.%u.attn_q_norm.weight", il);
         add_tensor(s, 1.4f, 0.07f, n_kv, 1, 1, "blk.%u.attn_k_norm.weight", il);
     }
-    /* Twice the branch: averaging over positions has made the values smaller. */
-    add_tensor(s, 0.0f, 2.0f * branch / sqrtf((float)n_q), n_q, h->n_embd, 1,
-               "blk.%u.attn_output.weight", il);
+    /* Averaging over positions makes this branch smaller: it is what positions share, and routing
+     * with them. */
+    add_tensor(s, 0.0f, branch / sqrtf((float)n_q), n_q, h->n_embd, 1, "blk.%u.attn_output.weight",
+               il);
 }
 
 static void list_ffn(struct list *s, uint32_t il)
