@@ -126,7 +126,7 @@ def all_models(program):
         moescope(program, "synth", shape, path, "--type", recipe, "--seed", 7)
         return path, path
 
-    shapes = moescope(program, "synth", "--list").split()
+    shapes = [line.split()[0] for line in moescope(program, "synth", "--list").splitlines()]
     for shape in filter(lambda name: name.startswith("tiny-"), shapes):
         for recipe in RECIPES:
             yield f"{shape} {recipe}", functools.partial(synthesise, shape, recipe)
