@@ -44,7 +44,7 @@ enum mscope_status row_file_open(struct row_file **out, const char *path,
                                  struct row_file_report *report, struct mscope_error *err);
 void row_file_close(struct row_file **file);
 
-/* True when the file holds a row of this cell with status other than "skipped". */
+/* True when the file holds a row of this cell, whatever its status. */
 bool row_file_has(const struct row_file *file, const char *cell);
 /* Checks (record_check), appends, syncs. A cell that is there already: MSCOPE_ERR_ARGUMENT. After a
  * failed write (full disk) the file is cut back to its last whole row. */
