@@ -69,6 +69,16 @@ TILES_INLINE __m256i avx2_pair(__m128i low, __m128i high)
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
 }
 
+TILES_INLINE __m256i avx2_high_nibbles(__m256i bytes)
+{
+    return _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+}
+
+TILES_INLINE __m256i avx2_low_nibbles(__m256i bytes)
+{
+    return _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+}
+
 /* Always the same tree: (0+4)+(2+6) and (1+5)+(3+7). */
 TILES_INLINE float avx2_sum(__m256 v)
 {

@@ -27,30 +27,18 @@ TILES_INLINE __m256i avx2_scales_of_groups(uint64_t bytes)
     return _mm256_broadcastsi128_si256(_mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)bytes)));
 }
 
-/* 16 signed bytes, one per 16 elements, so that shuffle_scales gives the low lane 2g and the high
- * lane 2g+1. */
+/* 16 signed bytes, one per 16 elements: shuffle_scales gives the low lane 2g, the high 2g+1. */
 TILES_INLINE __m256i avx2_scales_of_halves(__m128i bytes)
 {
     const __m128i even_odd = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     return _mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, even_odd));
 }
 
-TILES_INLINE __m256i avx2_high_nibbles(__m256i bytes)
-{
-    return _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
-}
-
-TILES_INLINE __m256i avx2_low_nibbles(__m256i bytes)
-{
-    return _mm256_and_si256(bytes, _mm256_set1_epi8(15));
-}
-
 typedef struct avx2_super avx2_head_fn(const uint8_t *block);
 /* The four groups of 32 quants of half h (elements 128h .. 128h+127), in element order. */
 typedef void avx2_quants_fn(__m256i quants[4], const uint8_t *block, const int half);
 
-/* Q4_K and Q5_K: d, dmin and the twelve bytes of 6-bit scales and minima (both in 64 bits, byte g
- * for group g). */
+/* Q4_K and Q5_K begin alike: d, dmin, then 6-bit scales and minima, which become a byte each. */
 TILES_INLINE struct avx2_super avx2_head_q45_k(const uint8_t *block)
 {
     const struct block_q4_k *b = (const void *)block;
@@ -153,8 +141,7 @@ TILES_INLINE void avx2_quants_q2_k(__m256i quants[4], const uint8_t *block, cons
     }
 }
 
-/* The low four bits of the 16 scales are nibbles of eight bytes, the high two are packed in four
- * bytes. */
+/* The low four bits of the 16 scales are nibbles of eight bytes, the high two share four bytes. */
 TILES_INLINE struct avx2_super avx2_head_q3_k(const uint8_t *block)
 {
     const struct block_q3_k *b = (const void *)block;
@@ -187,8 +174,7 @@ TILES_INLINE void avx2_quants_q3_k(__m256i quants[4], const uint8_t *block, cons
     }
 }
 
-/* The 6-bit scales of IQ4_XS, one per group of 32, less 32: eight nibbles and eight bit pairs to
- * bytes. */
+/* The 6-bit scales of IQ4_XS, one per group of 32, less 32: nibbles and bit pairs to bytes. */
 TILES_INLINE __m256i avx2_scales_iq4_xs(const uint8_t *block)
 {
     const struct block_iq4_xs *b = (const void *)block;

@@ -5,6 +5,9 @@
  * 32-bit lanes, and NEON_NAME(type), the name of the kernel. Lanes of neon_dot may differ between
  * levels, integers are exact.
  */
+#ifndef KERNELS_NEON_SIMPLE_H
+#define KERNELS_NEON_SIMPLE_H
+
 #ifndef NEON_NAME
 #error "define NEON_NAME and neon_dot before including this file"
 #endif
@@ -161,3 +164,5 @@ SIMPLE(iq4_nl, q8_0)
 SIMPLE(mxfp4, q8_0)
 SIMPLE(q4_1, q8_1)
 SIMPLE(q5_1, q8_1)
+
+#endif

@@ -15,9 +15,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 enum {
     CHUNK_BYTES = 256 << 10, /* streamed by one call; fits every second-level cache of today */
@@ -62,11 +59,11 @@ static double cpu_seconds(void)
 static double ticks_per_second(void)
 {
 #if defined(__x86_64__)
-    uint64_t start = clock_now_ns(), first = __rdtsc(), now;
+    uint64_t start = clock_now_ns(), first = __builtin_ia32_rdtsc(), now;
     do {
         now = clock_now_ns();
     } while (now - start < 20000000);
-    return (double)(__rdtsc() - first) / (double)(now - start) * 1e9;
+    return (double)(__builtin_ia32_rdtsc() - first) / (double)(now - start) * 1e9;
 #else
     return 1e9;
 #endif

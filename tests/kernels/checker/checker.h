@@ -17,15 +17,18 @@
 /* ---- memory whose neighbourhood is watched (guard.c) ---- */
 
 /*
- *   | no access | canary ... data | no access |     GUARD_AFTER: data ends where the last page
- * begins | no access | data ... canary | no access |     GUARD_BEFORE
+ * One of these; the canary is less than two pages, all beyond is without access:
+ *   GUARD_AFTER    canary ... data |     data ends where the last page ends
+ *   GUARD_BEFORE   | data ... canary     data begins where the first page begins
  */
 enum guard_side { GUARD_AFTER, GUARD_BEFORE };
 
 struct guard {
-    uint8_t *data; /* bytes of the current placement */
+    uint8_t *data; /* of the current placement */
     size_t bytes;
-    uint8_t *pages; /* first accessible page */
+    uint8_t *open; /* the pages around it that may be accessed */
+    size_t open_bytes;
+    uint8_t *pages; /* all pages between the two guards */
     size_t pages_bytes;
 };
 

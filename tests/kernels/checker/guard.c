@@ -28,8 +28,8 @@ void guard_open(struct guard *guard, size_t capacity)
         exit(2);
     }
     guard->pages = map + page;
-    guard->data = guard->pages;
-    guard->bytes = 0;
+    guard->data = guard->open = guard->pages;
+    guard->bytes = guard->open_bytes = 0;
 }
 
 void guard_close(struct guard *guard)
@@ -40,9 +40,9 @@ void guard_close(struct guard *guard)
     }
 }
 
-static void protect(struct guard *guard, int access)
+static void protect(uint8_t *pages, size_t bytes, int access)
 {
-    if (mprotect(guard->pages, guard->pages_bytes, access) != 0) {
+    if (mprotect(pages, bytes, access) != 0) {
         perror("kernel_checker: mprotect");
         exit(2);
     }
@@ -50,21 +50,26 @@ static void protect(struct guard *guard, int access)
 
 void *guard_place(struct guard *guard, size_t bytes, enum guard_side side)
 {
-    if (bytes > guard->pages_bytes) {
+    size_t page = page_bytes();
+    size_t wanted = (bytes + page - 1) / page * page + page;
+    if (wanted > guard->pages_bytes) {
         fprintf(stderr, "kernel_checker: %zu bytes do not fit behind a guard of %zu\n", bytes,
                 guard->pages_bytes);
         exit(2);
     }
-    protect(guard, PROT_READ | PROT_WRITE);
-    memset(guard->pages, CANARY, guard->pages_bytes);
+    protect(guard->pages, guard->pages_bytes, PROT_NONE);
+    guard->open = side == GUARD_BEFORE ? guard->pages : guard->pages + guard->pages_bytes - wanted;
+    guard->open_bytes = wanted;
+    protect(guard->open, wanted, PROT_READ | PROT_WRITE);
+    memset(guard->open, CANARY, wanted);
     guard->bytes = bytes;
-    guard->data = side == GUARD_BEFORE ? guard->pages : guard->pages + guard->pages_bytes - bytes;
+    guard->data = side == GUARD_BEFORE ? guard->open : guard->open + wanted - bytes;
     return guard->data;
 }
 
 void guard_lock(struct guard *guard)
 {
-    protect(guard, PROT_READ);
+    protect(guard->open, guard->open_bytes, PROT_READ);
 }
 
 static bool all_canary(const uint8_t *bytes, size_t n)
@@ -79,10 +84,10 @@ static bool all_canary(const uint8_t *bytes, size_t n)
 
 bool guard_intact(const struct guard *guard)
 {
-    size_t before = (size_t)(guard->data - guard->pages);
+    size_t before = (size_t)(guard->data - guard->open);
     const uint8_t *after = guard->data + guard->bytes;
-    return all_canary(guard->pages, before) &&
-           all_canary(after, guard->pages_bytes - before - guard->bytes);
+    return all_canary(guard->open, before) &&
+           all_canary(after, guard->open_bytes - before - guard->bytes);
 }
 
 bool guard_untouched(const struct guard *guard, size_t i, size_t bytes)

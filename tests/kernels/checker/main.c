@@ -56,7 +56,7 @@ static int check_levels(const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seed = 20240229, .n_cases = 60};
+    struct options options = {.seed = 20240229, .n_cases = 100};
     if (!parse(&options, argc, argv)) {
         fputs(usage, stderr);
         return 2;
