@@ -30,7 +30,7 @@ struct rope_config {
     float freq_base;     /* theta */
     float factor;        /* positions are divided by it (linear, yarn); 1 when none */
     uint32_t n_ctx_orig; /* context before scaling */
-    float attn_factor;   /* multiplies cos and sin */
+    float attn_factor;   /* multiplies cos and sin; for yarn 1 + 0.1 ln(factor) is already in it */
     float yarn_ext_factor, yarn_beta_fast, yarn_beta_slow; /* 1, 32, 1 for yarn unless the file says so */
 };
 
