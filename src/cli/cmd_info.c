@@ -82,8 +82,10 @@ static void print_bytes(const struct mscope_model_info *info)
     out_printf("  %-18s %12s %14s\n", "bytes", "in the file", "per token");
     for (int i = 0; i < MSCOPE_N_CLASS; i++) {
         if (info->class_bytes[i] > 0 || info->class_bytes_token[i] > 0) {
-            out_printf("  %-18s %12s %14s\n", mscope_class_name((enum mscope_class)i),
-                       units_bytes(a, info->class_bytes[i]),
+            bool tied = i == MSCOPE_CLASS_OUTPUT && info->tied_output;
+            out_printf("  %-18s %12s %14s\n",
+                       tied ? "output = embedding" : mscope_class_name((enum mscope_class)i),
+                       tied ? "" : units_bytes(a, info->class_bytes[i]),
                        units_bytes(b, info->class_bytes_token[i]));
         }
     }

@@ -182,6 +182,7 @@ static enum mscope_status run_once(struct runtime *runtime, const struct options
     run_report_make(&report, runtime, &result, !options_flag(options, "no-roof"), 0);
     if (sink->collect) {
         json_t *json = run_report_json(&report, runtime, &result);
+        json_object_set_new(json, "file", json_text(runtime->path));
         json_object_set_new(
             json, "text",
             json_bytes(sink->text.n_bytes > 0 ? sink->text.data : "", sink->text.n_bytes));

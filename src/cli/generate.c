@@ -35,7 +35,9 @@ enum mscope_status generate_text(struct generate_result *out, struct runtime *ru
         return status;
     }
     out->prefill_ns = clock_now_ns() - start_ns;
-    if (mscope_session_position(runtime->session) < wanted_position) {
+    int n_missing = wanted_position - mscope_session_position(runtime->session);
+    if (n_missing > 0) {
+        out->n_prompt = n - n_missing;
         out->end = GENERATE_INTERRUPTED;
         return MSCOPE_OK;
     }

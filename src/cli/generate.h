@@ -29,7 +29,8 @@ struct generate_params {
 
 struct generate_result {
     enum generate_end end;
-    int n_prompt, n_generated;
+    int n_prompt; /* evaluated: fewer than given when interrupted */
+    int n_generated;
     int n_decoded;   /* evaluations after the prompt: the last token made is not evaluated */
     int32_t pending; /* that token, -1: none; it belongs in front of what follows */
     uint64_t prefill_ns, first_token_ns, decode_ns; /* the second counts from the start */

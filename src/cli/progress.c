@@ -54,7 +54,7 @@ void progress_update(struct progress *progress, uint64_t done, uint64_t total)
     int tenths = (int)(share * 10);
     if (elapsed < QUIET_NS) {
         progress->tenths_shown = tenths;
-    } else if (tenths > progress->tenths_shown) {
+    } else if (tenths > progress->tenths_shown && tenths < 10) {
         progress->tenths_shown = tenths;
         describe(progress, done, total, elapsed, text, sizeof text);
         fprintf(stderr, "moescope: %s %d %%, %s\n", progress->label, tenths * 10, text);

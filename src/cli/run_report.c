@@ -60,8 +60,9 @@ void run_report_print_line(const struct run_report *report, const struct generat
         strbuf_printf(&line, ", %.1f GB/s", report->read_per_s * 1e-9);
     }
     if (report->read_per_s > 0 && report->roof_per_s > 0) {
-        strbuf_printf(&line, " = %.0f %% of %.1f GB/s",
-                      100 * report->read_per_s / report->roof_per_s, report->roof_per_s * 1e-9);
+        strbuf_printf(&line, " = %.0f %% of %.1f GB/s%s",
+                      100 * report->read_per_s / report->roof_per_s, report->roof_per_s * 1e-9,
+                      report->read_per_s > report->roof_per_s ? " (from caches)" : "");
     }
     strbuf_printf(&line, " | peak RSS %s", units_bytes(text, report->peak_rss_bytes));
     if (report->logits_hash[0] != '\0') {
