@@ -6,10 +6,11 @@
  */
 #include "model/synth_parts.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORDS = 1400, MAX_LETTERS = 20, N_BYTES = 256, N_SLOTS = 1 << 13 };
+enum { MAX_WORDS = 2000, N_CAPITALISED = 200, MAX_LETTERS = 20, N_BYTES = 256, N_SLOTS = 1 << 13 };
 
 struct word {
     int16_t symbols[MAX_LETTERS];
@@ -49,6 +50,13 @@ int synth_bpe_train(struct synth_merge *merges, int max_merges)
         int weight = 100000 / (rank + 20);
         add_word(trainer, at, n, true, 4 * weight);
         add_word(trainer, at, n, false, weight);
+        if (rank < N_CAPITALISED) {
+            char first[MAX_LETTERS];
+            memcpy(first, at, n < MAX_LETTERS ? n : MAX_LETTERS);
+            first[0] = (char)toupper((unsigned char)first[0]);
+            add_word(trainer, first, n, true, weight);
+            add_word(trainer, first, n, false, weight);
+        }
         at += n + (at[n] == ' ');
     }
     int n_merges = 0;
