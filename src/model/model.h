@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the bytes of a GGUF file mean: the configuration of the network and a table of typed weights whose names,
- * shapes and types were checked once. After open no string is looked up. Weights point into the mapping, so
- * the gguf must outlive the weights. Immutable; any thread may read.
+ * What the bytes of a GGUF file mean: the configuration of the network and a table of typed weights
+ * whose names, shapes and types were checked once. After open no string is looked up. Weights point
+ * into the mapping, so the gguf must outlive the weights. Immutable; any thread may read.
  *
- * A model family is one arch_<family>.c that fills the configuration and names its tensors; everything in
- * forward/ is driven by the fields below.
+ * A model family is one arch_<family>.c that fills the configuration and names its tensors;
+ * everything in forward/ is driven by the fields below.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -15,13 +15,19 @@
 #include "base/error.h"
 #include "gguf/gguf.h"
 
-/* ---- configuration --------------------------------------------------------------------------------- */
+/* ---- configuration
+ * --------------------------------------------------------------------------------- */
 
 enum rope_style {
     ROPE_NORM, /* rotates neighbours (2i, 2i+1) */
     ROPE_NEOX  /* rotates halves (i, i + n_rot/2) */
 };
-enum rope_scaling { ROPE_SCALING_NONE, ROPE_SCALING_LINEAR, ROPE_SCALING_YARN, ROPE_SCALING_LONGROPE };
+enum rope_scaling {
+    ROPE_SCALING_NONE,
+    ROPE_SCALING_LINEAR,
+    ROPE_SCALING_YARN,
+    ROPE_SCALING_LONGROPE
+};
 
 struct rope_config {
     enum rope_style style;
@@ -31,14 +37,15 @@ struct rope_config {
     float factor;        /* positions are divided by it (linear, yarn); 1 when none */
     uint32_t n_ctx_orig; /* context before scaling */
     float attn_factor;   /* multiplies cos and sin; for yarn 1 + 0.1 ln(factor) is already in it */
-    float yarn_ext_factor, yarn_beta_fast, yarn_beta_slow; /* 1, 32, 1 for yarn unless the file says so */
+    float yarn_ext_factor, yarn_beta_fast,
+        yarn_beta_slow; /* 1, 32, 1 for yarn unless the file says so */
 };
 
 enum ffn_activation { FFN_SILU, FFN_GELU };
 enum expert_gating { /* values of <arch>.expert_gating_func */
-    GATING_SOFTMAX = 1,
-    GATING_SIGMOID = 2,
-    GATING_SOFTMAX_SELECTED = 3
+                     GATING_SOFTMAX = 1,
+                     GATING_SIGMOID = 2,
+                     GATING_SOFTMAX_SELECTED = 3
 };
 
 struct model_config {
@@ -49,23 +56,25 @@ struct model_config {
     float norm_eps;
     struct rope_config rope;
 
-    float attn_scale;     /* multiplies q.k */
-    float attn_softcap;   /* 0: off */
-    float logit_softcap;  /* 0: off */
-    float embedding_scale;/* 1: off */
-    uint32_t window;      /* sliding window in positions, itself included; 0: none */
-    uint32_t window_period; /* layer il has the window when il mod period < period - 1; 0: no layer, 1: all layers */
-    bool qk_norm_full;    /* q/k norm over the whole projection (OLMoE) instead of per head */
+    float attn_scale;       /* multiplies q.k */
+    float attn_softcap;     /* 0: off */
+    float logit_softcap;    /* 0: off */
+    float embedding_scale;  /* 1: off */
+    uint32_t window;        /* sliding window in positions, itself included; 0: none */
+    uint32_t window_period; /* layer il has the window when il mod period < period - 1; 0: no layer,
+                               1: all layers */
+    bool qk_norm_full;      /* q/k norm over the whole projection (OLMoE) instead of per head */
     enum ffn_activation activation;
 
     uint32_t n_expert, n_expert_used, n_ff_expert; /* 0 for a dense model */
     uint32_t n_expert_shared;
     enum expert_gating gating;
-    bool expert_renorm;   /* divide the k weights by their sum */
-    float expert_scale;   /* multiplies the k weights; 1: off */
+    bool expert_renorm; /* divide the k weights by their sum */
+    float expert_scale; /* multiplies the k weights; 1: off */
 };
 
-/* ---- weights --------------------------------------------------------------------------------------- */
+/* ---- weights
+ * --------------------------------------------------------------------------------------- */
 
 /* A matrix of n_out rows of n_in elements, or a vector (n_out = 1). `data` is NULL when absent. */
 struct weight {
@@ -76,7 +85,8 @@ struct weight {
     enum mscope_class cls;
 };
 
-/* One matrix per expert, all of one type and shape: data[i_expert] may come from one merged tensor or from many. */
+/* One matrix per expert, all of one type and shape: data[i_expert] may come from one merged tensor
+ * or from many. */
 struct expert_weights {
     const void *const *data; /* (n_expert) */
     enum dtype type;
@@ -88,9 +98,9 @@ struct layer_weights {
     struct weight attn_norm, attn_q, attn_k, attn_v, attn_output;
     struct weight attn_q_bias, attn_k_bias, attn_v_bias, attn_output_bias; /* F32 or absent */
     struct weight attn_q_norm, attn_k_norm;                                /* F32 or absent */
-    struct weight attn_post_norm;                                          /* on the attention output, or absent */
-    struct weight ffn_norm, ffn_post_norm;                                 /* post norm or absent */
-    struct weight ffn_gate, ffn_up, ffn_down;                              /* dense layers */
+    struct weight attn_post_norm;             /* on the attention output, or absent */
+    struct weight ffn_norm, ffn_post_norm;    /* post norm or absent */
+    struct weight ffn_gate, ffn_up, ffn_down; /* dense layers */
     bool is_moe;
     struct weight router; /* F32 (n_expert rows of n_embd) */
     struct expert_weights expert_gate, expert_up, expert_down;
@@ -98,7 +108,7 @@ struct layer_weights {
 };
 
 struct weights {
-    struct weight token_embd;   /* n_vocab rows of n_embd */
+    struct weight token_embd; /* n_vocab rows of n_embd */
     struct weight output_norm;
     struct weight output;       /* equals token_embd when tied */
     struct weight rope_factors; /* F32 (n_rot / 2): divide the angles; or absent */
@@ -107,21 +117,25 @@ struct weights {
 };
 
 /*
- * Reads and checks the configuration. Errors name the key or the architecture (an unknown one with the list of
- * those supported).
+ * Reads and checks the configuration. Errors name the key or the architecture (an unknown one with
+ * the list of those supported).
  */
-enum mscope_status model_config_read(struct model_config *out, const struct gguf *gguf, struct mscope_error *err);
+enum mscope_status model_config_read(struct model_config *out, const struct gguf *gguf,
+                                     struct mscope_error *err);
 
 /*
- * Binds every tensor of the family by name, with shape and type checked; tables come from `arena`. Tensors the
- * family does not know are an error naming the first one (a wrong reading is worse than none).
+ * Binds every tensor of the family by name, with shape and type checked; tables come from `arena`.
+ * Tensors the family does not know are an error naming the first one (a wrong reading is worse than
+ * none).
  */
 enum mscope_status model_weights_bind(struct weights *out, const struct model_config *config,
-                                      const struct gguf *gguf, struct arena *arena, struct mscope_error *err);
+                                      const struct gguf *gguf, struct arena *arena,
+                                      struct mscope_error *err);
 
-/* Fills the public description from header and directory alone (strings in `arena`); needs no tokenizer. */
-enum mscope_status model_info_fill(struct mscope_model_info *out, const struct gguf *gguf, struct arena *arena,
-                                   struct mscope_error *err);
+/* Fills the public description from header and directory alone (strings in `arena`); needs no
+ * tokenizer. */
+enum mscope_status model_info_fill(struct mscope_model_info *out, const struct gguf *gguf,
+                                   struct arena *arena, struct mscope_error *err);
 
 /* Class of a tensor by its name ("blk.3.ffn_up_exps.weight" -> MSCOPE_CLASS_EXPERTS). */
 enum mscope_class model_tensor_class(const char *name);

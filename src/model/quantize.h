@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A GGUF file to another one with other tensor types: metadata copied, every tensor converted as the recipe and
- * the overrides say. Rows are converted in parallel; the result does not depend on the thread count. Memory is
- * bounded (some tens of MB), whatever the size of the file.
+ * A GGUF file to another one with other tensor types: metadata copied, every tensor converted as
+ * the recipe and the overrides say. Rows are converted in parallel; the result does not depend on
+ * the thread count. Memory is bounded (some tens of MB), whatever the size of the file.
  */
 #ifndef MODEL_QUANTIZE_H
 #define MODEL_QUANTIZE_H
@@ -19,8 +19,9 @@ struct quantize_params {
     const struct recipe *recipe;
     const struct recipe_override *overrides;
     int n_overrides;
-    int n_threads; /* 0: all physical cores is the caller's business; 0 means 1 here */
-    bool allow_requantize; /* a source that is already quantised (not F32, F16, BF16) is refused without */
+    int n_threads;         /* 0: all physical cores is the caller's business; 0 means 1 here */
+    bool allow_requantize; /* a source that is already quantised (not F32, F16, BF16) is refused
+                              without */
     quantize_progress_fn *progress;
     void *user;
 };
@@ -31,7 +32,8 @@ struct quantize_summary {
 };
 
 /* Writes `path_out` atomically; refuses to overwrite its own input. */
-enum mscope_status quantize_file(struct quantize_summary *out, const char *path_in, const char *path_out,
-                                 const struct quantize_params *params, struct mscope_error *err);
+enum mscope_status quantize_file(struct quantize_summary *out, const char *path_in,
+                                 const char *path_out, const struct quantize_params *params,
+                                 struct mscope_error *err);
 
 #endif

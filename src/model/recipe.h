@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which tensor gets which type: the named mixtures of llama-quantize (Q4_K_M and its kin), with their fall-backs
- * for rows that are not a multiple of the block, as data-driven rules over tensor names. A recipe is used by
- * `quantize` and by `synth`. One struct recipe_state per file being written, one thread.
+ * Which tensor gets which type: the named mixtures of llama-quantize (Q4_K_M and its kin), with
+ * their fall-backs for rows that are not a multiple of the block, as data-driven rules over tensor
+ * names. A recipe is used by `quantize` and by `synth`. One struct recipe_state per file being
+ * written, one thread.
  */
 #ifndef MODEL_RECIPE_H
 #define MODEL_RECIPE_H
@@ -39,17 +40,19 @@ struct recipe_state {
 };
 
 /*
- * Before the first recipe_choose: set `state` up (the caller then adds overrides), and call recipe_count once for
- * every tensor of the file, since some rules depend on how many there are.
+ * Before the first recipe_choose: set `state` up (the caller then adds overrides), and call
+ * recipe_count once for every tensor of the file, since some rules depend on how many there are.
  */
-void recipe_begin(struct recipe_state *state, const struct recipe *recipe, const struct recipe_model *model);
+void recipe_begin(struct recipe_state *state, const struct recipe *recipe,
+                  const struct recipe_model *model);
 void recipe_count(struct recipe_state *state, const char *name, uint32_t n_dims);
 
 /*
- * Type for the tensor called next; call once per tensor in file order. `n_dims` and `ne` as in GGUF; `source` is the
- * type it has now: one-dimensional tensors, norms and routers keep it.
+ * Type for the tensor called next; call once per tensor in file order. `n_dims` and `ne` as in
+ * GGUF; `source` is the type it has now: one-dimensional tensors, norms and routers keep it.
  */
-enum mscope_status recipe_choose(enum dtype *out, struct recipe_state *state, const char *name, uint32_t n_dims,
-                                 const uint64_t *ne, enum dtype source, struct mscope_error *err);
+enum mscope_status recipe_choose(enum dtype *out, struct recipe_state *state, const char *name,
+                                 uint32_t n_dims, const uint64_t *ne, enum dtype source,
+                                 struct mscope_error *err);
 
 #endif
