@@ -15,8 +15,7 @@
 #include "base/error.h"
 #include "gguf/gguf.h"
 
-/* ---- configuration
- * --------------------------------------------------------------------------------- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 enum rope_style {
     ROPE_NORM, /* rotates neighbours (2i, 2i+1) */
@@ -37,16 +36,13 @@ struct rope_config {
     float factor;        /* positions are divided by it (linear, yarn); 1 when none */
     uint32_t n_ctx_orig; /* context before scaling */
     float attn_factor;   /* multiplies cos and sin; for yarn 1 + 0.1 ln(factor) is already in it */
-    float yarn_ext_factor, yarn_beta_fast,
-        yarn_beta_slow; /* 1, 32, 1 for yarn unless the file says so */
+    /* 1, 32, 1 for yarn unless the file says so */
+    float yarn_ext_factor, yarn_beta_fast, yarn_beta_slow;
 };
 
 enum ffn_activation { FFN_SILU, FFN_GELU };
-enum expert_gating { /* values of <arch>.expert_gating_func */
-                     GATING_SOFTMAX = 1,
-                     GATING_SIGMOID = 2,
-                     GATING_SOFTMAX_SELECTED = 3
-};
+/* Values of <arch>.expert_gating_func. */
+enum expert_gating { GATING_SOFTMAX = 1, GATING_SIGMOID = 2, GATING_SOFTMAX_SELECTED = 3 };
 
 struct model_config {
     const char *arch; /* "olmoe"; static string of the family */
@@ -73,8 +69,7 @@ struct model_config {
     float expert_scale; /* multiplies the k weights; 1: off */
 };
 
-/* ---- weights
- * --------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* A matrix of n_out rows of n_in elements, or a vector (n_out = 1). `data` is NULL when absent. */
 struct weight {

@@ -69,8 +69,7 @@ void synth_filler_run(const struct synth_filler *filler, struct rng *rng, void *
                       size_t n_blocks);
 void synth_normal_levels(float levels[SYNTH_LEVELS]);
 
-/* ---- vocabulary
- * -------------------------------------------------------------------------------------- */
+/* ---- vocabulary ------------------------------------------------------------------------------ */
 
 extern const char synth_words[]; /* separated by spaces, most frequent first */
 
