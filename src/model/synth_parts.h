@@ -50,8 +50,7 @@ struct synth_tensor {
 int synth_list_tensors(struct synth_tensor *tensors, const struct synth_shape *shape,
                        const struct arch *arch);
 
-/* ---- random blocks: deviation `sigma` around `mean` (floats only) once dequantised
- * ------------------- */
+/* ---- random blocks --------------------------------------------------------------------------- */
 
 enum { SYNTH_PALETTE = 64, SYNTH_LEVELS = 4096 };
 
@@ -61,7 +60,8 @@ struct synth_filler {
     uint32_t levels[SYNTH_LEVELS];     /* plain types: values at equal steps of probability */
 };
 
-/* `normal` are SYNTH_LEVELS quantiles of the normal distribution (synth_normal_levels). */
+/* Dequantised values get deviation `sigma` around `mean` (plain types only; else around 0).
+ * `normal` are SYNTH_LEVELS quantiles of the normal distribution (synth_normal_levels). */
 void synth_filler_init(struct synth_filler *filler, enum dtype type, float mean, float sigma,
                        const float *normal);
 /* n_blocks of the type (elements of a plain one). Thread-safe for one filler. */
