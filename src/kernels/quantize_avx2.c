@@ -98,24 +98,29 @@ void avx2_quantize_q8_1(void *dst, const float *src, int n)
     }
 }
 
-/* The 127 or -127 over the element of largest magnitude that sends it to -127; 0 when there is no
- * such number. */
+/*
+ * -127 over the first element of largest magnitude, and its inverse in *d; 0 when that is no
+ * number, then *d is what the reference stores.
+ */
 TILES_INLINE float super_scale(const float *src, float *d)
 {
-    __m256i most = magnitude8(src), most_signed = avx2_load(src);
+    __m256i most = magnitude8(src);
     for (int i = 8; i < SUPER_BLOCK_ELEMS; i += 8) {
         most = _mm256_max_epi32(most, magnitude8(src + i));
-        most_signed = _mm256_max_epi32(most_signed, avx2_load(src + i));
     }
     uint32_t bits = largest_lane(most);
     float largest = block_float_of_bits(bits);
-    float scale = 127.0f / largest;
-    if (!(largest <= FLT_MAX && scale <= FLT_MAX)) {
+    if (!(largest <= FLT_MAX && 127.0f / largest <= FLT_MAX)) {
         *d = largest <= FLT_MAX ? 0.0f : largest;
         return 0.0f;
     }
-    /* floats above zero compare like their bits, and all below zero are negative integers */
-    scale = largest_lane(most_signed) == bits ? -scale : scale;
+    most = _mm256_set1_epi32((int)bits);
+    int i = 0, found = 0;
+    for (; found == 0; i += 8) {
+        __m256i same = _mm256_cmpeq_epi32(magnitude8(src + i), most);
+        found = _mm256_movemask_ps(_mm256_castsi256_ps(same));
+    }
+    float scale = -127.0f / src[i - 8 + __builtin_ctz((unsigned)found)];
     *d = 1.0f / scale;
     return scale;
 }

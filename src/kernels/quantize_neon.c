@@ -3,6 +3,7 @@
 #include "kernels/neon.h"
 
 #include <float.h>
+#include <math.h>
 
 /* Magnitudes compare like their bits, NaN above infinity. */
 TILES_INLINE float largest_magnitude(const float *x, int n)
@@ -85,12 +86,12 @@ void neon_quantize_q8_k(void *dst, const float *src, int n)
             memcpy(b->d, &d, sizeof d);
             continue;
         }
-        /* an element equal to +largest decides the sign */
-        uint32x4_t positive = vdupq_n_u32(0);
-        for (int j = 0; j < SUPER_BLOCK_ELEMS; j += 4) {
-            positive = vorrq_u32(positive, vceqq_f32(vld1q_f32(src + j), vdupq_n_f32(largest)));
+        /* the first element of largest magnitude decides the sign */
+        int first = 0;
+        while (fabsf(src[first]) != largest) {
+            first++;
         }
-        scale = vmaxvq_u32(positive) != 0 ? -scale : scale;
+        scale = -127.0f / src[first];
         d = 1.0f / scale;
         memcpy(b->d, &d, sizeof d);
         for (int g = 0; g < 16; g++) {

@@ -21,7 +21,7 @@ enum guard_side checker_side(struct checker *c)
 
 void checker_floats(struct checker *c, float *dst, size_t n)
 {
-    enum { NORMAL, UNIFORM, ZERO, CONSTANT, OUTLIER, ALTERNATING, WIDE, N_KINDS };
+    enum { NORMAL, UNIFORM, ZERO, CONSTANT, OUTLIER, ALTERNATING, SIGNS, WIDE, N_KINDS };
     int kind = checker_range(c, 0, 3 * N_KINDS - 1);
     /* up to 2^5: an outlier of 100 times that, and sums of a block, still fit a half */
     float size = exp2f((float)checker_range(c, -12, 5));
@@ -39,6 +39,9 @@ void checker_floats(struct checker *c, float *dst, size_t n)
             break;
         case ALTERNATING:
             dst[i] = i % 2 == 0 ? size : -size;
+            break;
+        case SIGNS:
+            dst[i] = checker_range(c, 0, 1) == 0 ? size : -size;
             break;
         case WIDE:
             dst[i] = rng_normal(&c->rng) * exp2f((float)checker_range(c, -20, 5));
@@ -101,7 +104,9 @@ static void plain_weights(struct checker *c, enum dtype type, uint8_t *dst, size
 {
     for (size_t i = 0; i < n; i++) {
         float value = rng_normal(&c->rng);
-        checker_range(c, 0, 40) == 0 ? (value = 0.0f) : (void)0;
+        if (checker_range(c, 0, 40) == 0) {
+            value = 0.0f;
+        }
         if (type == DTYPE_F32) {
             memcpy(dst + 4 * i, &value, 4);
         } else {
