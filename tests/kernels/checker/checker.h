@@ -84,7 +84,7 @@ bool checker_close(struct checker *c, float got, double want, double tolerance);
 
 int checker_range(struct checker *c, int least, int most); /* inclusive */
 enum guard_side checker_side(struct checker *c);
-/* Floats of a random character: normal, zero, constant, outlier, alternating or random signs, wide. */
+/* Floats of a random kind: normal, zero, constant, outlier, regular or random signs, wide. */
 void checker_floats(struct checker *c, float *dst, size_t n);
 /* Blocks of a weight type of a random character: random bits, all zero, all ones; scales stay sane.
  */
