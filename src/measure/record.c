@@ -116,7 +116,7 @@ double record_number(const struct record *record, const struct record_field *fie
     }
     if (field->kind == RECORD_BOOL) {
         int value = *(const int *)at;
-        return value == RECORD_NO_BOOL ? NAN : value;
+        return value == RECORD_NO_BOOL ? NAN : (double)value;
     }
     return NAN;
 }

@@ -196,7 +196,7 @@ static enum mscope_status take_line(const char *line, size_t n_bytes, bool is_wh
         return MSCOPE_OK;
     }
     if (report->n_corrupt == 0) {
-        snprintf(report->first_problem, sizeof report->first_problem, "%s", problem.detail);
+        snprintf(report->first_problem, sizeof report->first_problem, "%.255s", problem.detail);
     }
     if (report->n_corrupt < ROW_FILE_LISTED) {
         report->corrupt_lines[report->n_corrupt] = i_line;
