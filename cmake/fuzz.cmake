@@ -24,6 +24,6 @@ foreach(source ${fuzz_sources})
         target_link_libraries(replay_${name} PRIVATE ${modules})
         add_test(NAME fuzz/replay_${name}
             COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
-        set_tests_properties(fuzz/replay_${name} PROPERTIES TIMEOUT 60 SKIP_RETURN_CODE 77)
+        set_tests_properties(fuzz/replay_${name} PROPERTIES TIMEOUT ${MSCOPE_TEST_SECONDS} SKIP_RETURN_CODE 77)
     endif()
 endforeach()

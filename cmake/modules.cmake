@@ -86,7 +86,7 @@ function(mscope_unit_tests name)
             endforeach()
         endif()
         add_test(NAME ${name}/${base} COMMAND ${program})
-        set_tests_properties(${name}/${base} PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+        set_tests_properties(${name}/${base} PROPERTIES TIMEOUT ${MSCOPE_TEST_SECONDS} SKIP_RETURN_CODE 77
             ENVIRONMENT "MSCOPE_GOLDEN=${MSCOPE_GOLDEN};MSCOPE_SOURCE=${CMAKE_SOURCE_DIR}")
     endforeach()
 endfunction()

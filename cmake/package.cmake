@@ -34,7 +34,7 @@ if(TARGET moescope)
         if(MSCOPE_TESTS)
             add_test(NAME install/example
                 COMMAND sh ${CMAKE_SOURCE_DIR}/tests/install/test_example.sh)
-            set_tests_properties(install/example PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+            set_tests_properties(install/example PROPERTIES TIMEOUT ${MSCOPE_TEST_SECONDS} SKIP_RETURN_CODE 77
                 ENVIRONMENT "MSCOPE_SOURCE=${CMAKE_SOURCE_DIR};MSCOPE_BUILD=${CMAKE_BINARY_DIR};MSCOPE_LIBDIR=${CMAKE_INSTALL_LIBDIR};CMAKE=${CMAKE_COMMAND};CC=${CMAKE_C_COMPILER};SANITIZE=${MSCOPE_SANITIZE}")
         endif()
     endif()
