@@ -8,6 +8,7 @@
 
 enum { CACHE_MIN_SLOTS = 16, CACHE_MAX_SLOTS = 1 << 14, CACHE_MAX_PIECE_BYTES = 64 };
 
+static bool queue_pop(struct encode *encode, struct merge *out);
 static bool grow(struct encode *encode, void **items, size_t *capacity, size_t n_needed,
                  size_t item_bytes);
 
@@ -29,6 +30,7 @@ void encode_free(struct encode *encode)
     free(encode->symbols);
     free(encode->queue);
     free(encode->spelled);
+    free(encode->line);
     free(encode->cache);
     *encode = (struct encode){0};
 }
@@ -54,6 +56,32 @@ char *encode_spelled(struct encode *encode, size_t n)
                : NULL;
 }
 
+char *encode_line(struct encode *encode, size_t n)
+{
+    return grow(encode, (void **)&encode->line, &encode->line_capacity, n, 1) ? encode->line : NULL;
+}
+
+int32_t encode_merge_next(struct encode *encode, struct symbol *symbols)
+{
+    struct merge next;
+    while (queue_pop(encode, &next)) {
+        int32_t i_left = (int32_t)(uint32_t)next.key;
+        struct symbol *left = &symbols[i_left];
+        struct symbol *right = &symbols[next.right];
+        if (left->n_bytes == 0 || right->n_bytes == 0 || right->n_bytes != next.n_right) {
+            continue;
+        }
+        left->n_bytes += right->n_bytes;
+        right->n_bytes = 0;
+        left->next = right->next;
+        if (left->next != SYMBOL_NONE) {
+            symbols[left->next].prev = i_left;
+        }
+        return i_left;
+    }
+    return SYMBOL_NONE;
+}
+
 void encode_queue_push(struct encode *encode, struct merge merge)
 {
     if (!grow(encode, (void **)&encode->queue, &encode->queue_capacity, encode->n_queue + 1,
@@ -72,7 +100,7 @@ void encode_queue_push(struct encode *encode, struct merge merge)
     encode->queue[i] = merge;
 }
 
-bool encode_queue_pop(struct encode *encode, struct merge *out)
+static bool queue_pop(struct encode *encode, struct merge *out)
 {
     if (encode->n_queue == 0) {
         return false;

@@ -15,16 +15,17 @@ enum { SYMBOL_NONE = -1 };
 
 struct symbol {              /* one run of bytes of the piece; merged away when n_bytes is 0 */
     uint32_t start, n_bytes; /* in the piece */
-    uint32_t id;             /* BPE: what it spells (bpe.h) */
     int32_t prev, next;      /* neighbours or SYMBOL_NONE */
 };
 
-/* A possible merge of symbol `left` (lower half of the key) with its neighbour; the smallest key
- * goes first. */
+/*
+ * A possible merge of symbol `left` (lower half of the key) with its right neighbour; the smallest
+ * key goes first. It is stale when one of the two was merged away or the right one has grown: the
+ * left one cannot grow without swallowing the right one.
+ */
 struct merge {
     uint64_t key;
-    uint32_t right;
-    uint32_t check; /* the merge is stale when the right symbol is no longer this (id or bytes) */
+    uint32_t right, n_right;
 };
 
 struct cached_piece {
@@ -42,6 +43,8 @@ struct encode {
     size_t n_queue, queue_capacity;
     char *spelled; /* a piece in the byte alphabet */
     size_t spelled_capacity;
+    char *line; /* a merge that is looked up */
+    size_t line_capacity;
     struct cached_piece *cache; /* (cache_mask + 1), direct mapped */
     size_t cache_mask;
     bool failed;
@@ -56,12 +59,17 @@ void encode_push(struct encode *encode, int32_t id);
 
 /* Array of n symbols, or NULL. Lasts until the next call. */
 struct symbol *encode_symbols(struct encode *encode, size_t n);
-/* Buffer of n bytes, or NULL. Lasts until the next call. */
+/* Buffers of n bytes, or NULL. Each lasts until the next call. */
 char *encode_spelled(struct encode *encode, size_t n);
+char *encode_line(struct encode *encode, size_t n);
 
 void encode_queue_push(struct encode *encode, struct merge merge);
-/* False when the queue is empty. */
-bool encode_queue_pop(struct encode *encode, struct merge *out);
+
+/*
+ * Carries out the first merge of the queue that is not stale. Returns the index of the joined
+ * symbol, whose new neighbourhoods the caller then pushes; SYMBOL_NONE when the queue is empty.
+ */
+int32_t encode_merge_next(struct encode *encode, struct symbol *symbols);
 
 /*
  * If `piece` was encoded before, appends its ids again and returns true. Otherwise returns false;

@@ -14,18 +14,16 @@
 
 #define BLANKS                                                                                     \
     " \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define WHITE             "\\t-\\r" BLANKS
-#define SPACE             "[" WHITE "]"
-#define SPACES_TO_BE_LAST SPACE "+(?![^" WHITE "])|" SPACE "+"
-#define CONTRACTIONS      "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
+#define WHITE        "\\t-\\r" BLANKS
+#define SPACE        "[" WHITE "]"
+#define LAST_SPACES  SPACE "+(?![^" WHITE "])|" SPACE "+"
+#define CONTRACTIONS "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
 
-#define GPT2                                                                                       \
-    "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" WHITE "\\p{L}\\p{N}]+|" SPACES_TO_BE_LAST
+#define GPT2 "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" WHITE "\\p{L}\\p{N}]+|" LAST_SPACES
 
-/* llama-3 and its many relatives: what counts as a word, how many digits go together, and the rest.
- */
+/* llama-3 and its many relatives: what is a word, how many digits go together, and the rest. */
 #define WORDS          "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-#define REST(tail)     " ?[^" WHITE "\\p{L}\\p{N}]+[" tail "]*|" SPACE "*[\\r\\n]+|" SPACES_TO_BE_LAST
+#define REST(tail)     " ?[^" WHITE "\\p{L}\\p{N}]+[" tail "]*|" SPACE "*[\\r\\n]+|" LAST_SPACES
 #define LLAMA3(digits) CONTRACTIONS "|" WORDS "|" digits "|" REST("\\r\\n")
 
 /* gpt-4o: a word is upper-case letters and then lower-case letters; other scripts count as both. */
@@ -157,9 +155,9 @@ static const struct pretokenize_rule rules[] = {
     },
     {
         .names = LIST(NAMES_QWEN35),
-        .expressions = LIST(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" WHITE
-                                         "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACE
-                                         "*[\\r\\n]+|" SPACES_TO_BE_LAST),
+        .expressions =
+            LIST(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" WHITE
+                              "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACE "*[\\r\\n]+|" LAST_SPACES),
     },
     {
         .names = LIST(NAMES_MINICPM5),
@@ -173,13 +171,12 @@ static const struct pretokenize_rule rules[] = {
     {
         .names = LIST(NAMES_SEED_CODER),
         .expressions = LIST(CONTRACTIONS "|" WORDS "|\\p{N}| ?[^" WHITE "\\p{L}\\p{N}]+|" SPACE
-                                         "*[\\r\\n]+|" SPACES_TO_BE_LAST),
+                                         "*[\\r\\n]+|" LAST_SPACES),
     },
     {
         .names = LIST(NAMES_BAILINGMOE),
-        .expressions =
-            LIST(CONTRACTIONS "|" WORDS "|\\p{N}| ?[^" WHITE "\\p{L}\\p{N}]+[\\r\\n]*|" SPACE
-                              "*[\\r\\n]|" SPACES_TO_BE_LAST),
+        .expressions = LIST(CONTRACTIONS "|" WORDS "|\\p{N}| ?[^" WHITE
+                                         "\\p{L}\\p{N}]+[\\r\\n]*|" SPACE "*[\\r\\n]|" LAST_SPACES),
     },
     {
         /* letters of one word may be separated by single spaces; possessive, as nothing follows */
@@ -187,7 +184,7 @@ static const struct pretokenize_rule rules[] = {
         .expressions = LIST(
             CONTRACTIONS
             "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*+(?: \\p{L}\\p{M}*+)*+)++|\\p{N}| ?[^" WHITE
-            "\\p{L}\\p{N}]+[\\r\\n/]?|" SPACE "*[\\r\\n]|" SPACES_TO_BE_LAST),
+            "\\p{L}\\p{N}]+[\\r\\n/]?|" SPACE "*[\\r\\n]|" LAST_SPACES),
     },
     {
         .names = LIST(NAMES_GPT_4O),
@@ -217,7 +214,7 @@ static const struct pretokenize_rule rules[] = {
         .expressions =
             LIST("\\p{N}{1,3}", CJK_KANA,
                  "[" ASCII_PUNCTUATION "][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
-                 " ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACE "*[\\r\\n]+|" SPACES_TO_BE_LAST),
+                 " ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACE "*[\\r\\n]+|" LAST_SPACES),
     },
     {
         .names = LIST(NAMES_YOUTU),

@@ -282,10 +282,14 @@ static bool push_fragment(struct fragment_list *list, const char *text, size_t n
 static const char *find_text(const char *text, size_t n_bytes, struct gguf_string wanted)
 {
     const char *end = text + n_bytes;
-    while ((size_t)(end - text) >= wanted.n_bytes) {
-        size_t n_starts = (size_t)(end - text) - wanted.n_bytes + 1;
-        const char *candidate = memchr(text, wanted.data[0], n_starts);
-        if (candidate == NULL || memcmp(candidate, wanted.data, wanted.n_bytes) == 0) {
+    size_t i_last = wanted.n_bytes - 1;
+    while ((size_t)(end - text) > i_last) {
+        const char *candidate = memchr(text, wanted.data[0], (size_t)(end - text) - i_last);
+        if (candidate == NULL) {
+            return NULL;
+        }
+        if (candidate[i_last] == wanted.data[i_last] &&
+            memcmp(candidate, wanted.data, i_last) == 0) {
             return candidate;
         }
         text = candidate + 1;

@@ -48,23 +48,14 @@ static void encode_piece(const struct spm *spm, struct encode *encode, const cha
     for (int32_t i = 0; i + 1 < n; i++) {
         push_candidate(spm, encode, piece, symbols, i, i + 1);
     }
-    struct merge next;
-    while (encode_queue_pop(encode, &next)) {
-        int32_t i_left = (int32_t)(uint32_t)next.key;
-        struct symbol *left = &symbols[i_left];
-        struct symbol *right = &symbols[next.right];
-        if (left->n_bytes == 0 || right->n_bytes == 0 || right->n_bytes != next.check) {
-            continue;
+    int32_t i_merged;
+    while ((i_merged = encode_merge_next(encode, symbols)) != SYMBOL_NONE) {
+        const struct symbol *merged = &symbols[i_merged];
+        if (merged->next != SYMBOL_NONE) {
+            push_candidate(spm, encode, piece, symbols, i_merged, merged->next);
         }
-        left->n_bytes += right->n_bytes;
-        right->n_bytes = 0;
-        left->next = right->next;
-        if (left->next != SYMBOL_NONE) {
-            symbols[left->next].prev = i_left;
-            push_candidate(spm, encode, piece, symbols, i_left, left->next);
-        }
-        if (left->prev != SYMBOL_NONE) {
-            push_candidate(spm, encode, piece, symbols, left->prev, i_left);
+        if (merged->prev != SYMBOL_NONE) {
+            push_candidate(spm, encode, piece, symbols, merged->prev, i_merged);
         }
     }
     for (int32_t i = 0; i != SYMBOL_NONE; i = symbols[i].next) {
@@ -118,7 +109,7 @@ static void push_candidate(const struct spm *spm, struct encode *encode, const c
     encode_queue_push(encode, (struct merge){
                                   .key = (uint64_t)descending_key(score) << 32 | (uint32_t)left,
                                   .right = (uint32_t)right,
-                                  .check = symbols[right].n_bytes,
+                                  .n_right = symbols[right].n_bytes,
                               });
 }
 

@@ -4,18 +4,26 @@
  *
  *   bench_tokenizer MODEL.gguf TEXT [TEXT...]
  *
- * prints the median time to open the tokenizer, and for each text the median rate of encoding it
- * and of asking for the count only.
+ * prints the median processor time of opening the tokenizer and, for each text, the median rate of
+ * encoding it. Built by hand: link mscope_token, mscope_gguf, mscope_base and libpcre2-8.
  */
-#include "base/clock.h"
 #include "token/tokenizer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum { N_RUNS = 9 };
+
+/* Processor time, which other programs disturb less than the clock on the wall; one thread. */
+static uint64_t cpu_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 static int compare_u64(const void *a, const void *b)
 {
@@ -65,12 +73,12 @@ static int bench_text(const struct tokenizer *tokenizer, const char *path)
     int32_t *ids = malloc((n_bytes + 16) * sizeof *ids);
     uint64_t times[N_RUNS];
     for (int run = 0; run < N_RUNS; run++) {
-        uint64_t start = clock_now_ns();
+        uint64_t start = cpu_now_ns();
         if (tokenizer_encode(tokenizer, text, n_bytes, 0, ids, n_bytes + 16, &n_ids, &err) !=
             MSCOPE_OK) {
             return fail(&err);
         }
-        times[run] = clock_now_ns() - start;
+        times[run] = cpu_now_ns() - start;
     }
     double seconds = (double)median(times) / 1e9;
     printf("%8.2f MB/s  %10zu bytes %9zu ids (%.2f bytes/id)  %s\n",
@@ -95,11 +103,11 @@ int main(int argc, char **argv)
     uint64_t times[N_RUNS];
     for (int run = 0; run < N_RUNS; run++) {
         tokenizer_close(&tokenizer);
-        uint64_t start = clock_now_ns();
+        uint64_t start = cpu_now_ns();
         if (tokenizer_open(&tokenizer, gguf, &err) != MSCOPE_OK) {
             return fail(&err);
         }
-        times[run] = clock_now_ns() - start;
+        times[run] = cpu_now_ns() - start;
     }
     if (tokenizer == NULL) {
         fprintf(stderr, "bench_tokenizer: %s has no tokenizer\n", argv[1]);

@@ -20,6 +20,9 @@ struct image {
 
 enum { IMAGE_N_KEYS_OFFSET = 16 };
 
+/* of tokens, as in tokenizer.ggml.token_type */
+enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER, TYPE_UNUSED, TYPE_BYTE };
+
 static inline void image_bytes(struct image *image, const void *bytes, size_t n_bytes)
 {
     if (image->n_bytes + n_bytes > image->capacity) {

@@ -38,13 +38,13 @@ static void longer_tokens_win_wherever_they_stand(void **state)
     struct vocabulary vocabulary;
     bytes_vocabulary_open(&vocabulary, "gpt-2",
                           EXTRA({"ab", TYPE_USER}, {"bcd", TYPE_USER}, {"  ", TYPE_USER},
-                                {"    ", TYPE_USER}, {"z", TYPE_USER}, {"zz", TYPE_USER}),
+                                {"    ", TYPE_USER}, {"zz", TYPE_USER}, {"zzz", TYPE_USER}),
                           NO_MERGES);
     vocabulary_expect_text(&vocabulary, "abcd", 0,
                            "97 257"); /* not "ab", although it comes first */
     vocabulary_expect_text(&vocabulary, "abcab", 0, "256 99 256");
     vocabulary_expect_text(&vocabulary, "       x", 0, "259 258 32 120"); /* 7 spaces: 4 + 2 + 1 */
-    vocabulary_expect_text(&vocabulary, "zzz", 0, "261 260");
+    vocabulary_expect_text(&vocabulary, "zzzzz", 0, "261 260");
     vocabulary_close(&vocabulary);
 }
 
@@ -161,7 +161,7 @@ static void special_tokens_are_rendered_on_request(void **state)
     (void)state;
     struct vocabulary vocabulary;
     bytes_vocabulary_open(&vocabulary, "gpt-2",
-                          EXTRA({"<c>", TYPE_CONTROL}, {"a b", TYPE_USER}, {"x", TYPE_UNUSED},
+                          EXTRA({"<c>", TYPE_CONTROL}, {"a b", TYPE_USER}, {"xx", TYPE_UNUSED},
                                 {"\xC4\xA0t", TYPE_NORMAL}),
                           NO_MERGES);
     const int32_t ids[] = {256, 257, 258, 259};

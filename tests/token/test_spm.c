@@ -4,50 +4,15 @@
 #include "base/rng.h"
 #include "unit.h"
 
+#include "spm_image.h"
 #include "vocabulary.h"
 
 #include <string.h>
 
-#define SP "\xE2\x96\x81"
-
-struct entry { /* list ends with text NULL */
-    const char *text;
-    float score;
-    int32_t type;
-};
-
-enum { MAX_ENTRIES = 64, N_FIXED = 3 + 256 };
-
-/* ids: 0 <unk>, 1 <s>, 2 </s>, 3 to 258 the bytes, then the entries. */
-static void begin(struct image *image, const struct entry *entries)
-{
-    float scores[N_FIXED + MAX_ENTRIES] = {0};
-    int32_t types[N_FIXED + MAX_ENTRIES] = {TYPE_UNKNOWN, TYPE_CONTROL, TYPE_CONTROL};
-    char names[256][8];
-    const char *texts[N_FIXED + MAX_ENTRIES + 1] = {"<unk>", "<s>", "</s>"};
-    uint32_t n = 3;
-    for (unsigned byte = 0; byte < 256; byte++) {
-        snprintf(names[byte], sizeof names[byte], "<0x%02X>", byte);
-        types[n] = TYPE_BYTE;
-        texts[n++] = names[byte];
-    }
-    for (const struct entry *entry = entries; entry->text != NULL; entry++) {
-        scores[n] = entry->score;
-        types[n] = entry->type == 0 ? TYPE_NORMAL : entry->type;
-        texts[n++] = entry->text;
-    }
-    texts[n] = NULL;
-    image_begin(image);
-    image_set_string(image, "tokenizer.ggml.model", "llama");
-    image_set_strings(image, "tokenizer.ggml.tokens", texts);
-    image_set_f32s(image, "tokenizer.ggml.scores", scores, n);
-    image_set_i32s(image, "tokenizer.ggml.token_type", types, n);
-}
-
 static void open_entries(struct vocabulary *vocabulary, const struct entry *entries)
 {
     *vocabulary = (struct vocabulary){.gguf = NULL};
-    begin(&vocabulary->image, entries);
+    spm_begin(&vocabulary->image, entries);
     image_set_bool(&vocabulary->image, "tokenizer.ggml.add_space_prefix", false);
     vocabulary_open(vocabulary);
 }
@@ -103,7 +68,7 @@ static void the_space_prefix_comes_at_the_start_and_after_special_tokens(void **
         {"a", -9, 0},   {SP, -5, 0},           {SP "a", -1, 0},
         {SP SP, -2, 0}, {"<u>", 0, TYPE_USER}, {NULL, 0, 0},
     };
-    begin(&vocabulary.image, entries);
+    spm_begin(&vocabulary.image, entries);
     vocabulary_open(&vocabulary);
     const unsigned all = MSCOPE_ADD_SPECIAL | MSCOPE_PARSE_SPECIAL;
     vocabulary_expect_text(&vocabulary, "", 0, "");
@@ -126,7 +91,7 @@ static void begin_and_end_tokens_follow_the_keys(void **state)
     struct vocabulary vocabulary = {.gguf = NULL};
     static const struct entry entries[] = {
         {SP "a", -1, 0}, {"a", -9, 0}, {SP, -9, 0}, {NULL, 0, 0}};
-    begin(&vocabulary.image, entries);
+    spm_begin(&vocabulary.image, entries);
     image_set_bool(&vocabulary.image, "tokenizer.ggml.add_bos_token", false);
     image_set_bool(&vocabulary.image, "tokenizer.ggml.add_eos_token", true);
     image_set_u32(&vocabulary.image, "tokenizer.ggml.eos_token_id", 259);
@@ -161,7 +126,7 @@ static void phi3_chat_tokens_swallow_white_space(void **state)
     static const struct entry entries[] = {
         {"a", -9, 0}, {SP "a", -1, 0}, {SP, -9, 0}, {"<|user|>", 0, TYPE_CONTROL}, {NULL, 0, 0},
     };
-    begin(&vocabulary.image, entries);
+    spm_begin(&vocabulary.image, entries);
     image_set_string(&vocabulary.image, "general.name", "My Phi-3 mini");
     vocabulary_open(&vocabulary);
     vocabulary_expect_text(&vocabulary, "<|user|>\n \ta", MSCOPE_PARSE_SPECIAL, "262 260");
@@ -178,7 +143,7 @@ static void decoding_drops_the_prefix_again(void **state)
         {"a", -9, 0},           {SP "a", -1, 0},       {SP, -9, 0},
         {"u" SP, 0, TYPE_USER}, {"x", 0, TYPE_UNUSED}, {NULL, 0, 0},
     };
-    begin(&vocabulary.image, entries);
+    spm_begin(&vocabulary.image, entries);
     vocabulary_open(&vocabulary);
     vocabulary_expect_decoded(&vocabulary, (int32_t[]){1, 260, 260, 2}, 4, false, "a a");
     vocabulary_expect_decoded(&vocabulary, (int32_t[]){1, 260, 260, 2}, 4, true, "<s>a a</s>");

@@ -15,8 +15,6 @@ struct vocabulary {
     struct tokenizer *tokenizer;
 };
 
-enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER, TYPE_UNUSED, TYPE_BYTE };
-
 /* The image is complete: opens it; fails the test with the error. */
 static inline void vocabulary_open(struct vocabulary *vocabulary)
 {
