@@ -213,7 +213,8 @@ enum mscope_kv_type { MSCOPE_KV_DEFAULT, MSCOPE_KV_F32, MSCOPE_KV_F16, MSCOPE_KV
 
 struct mscope_session_params {
     int n_ctx; /* positions, at most the engine's n_ctx; 0: the engine's, at most 4096 */
-    enum mscope_kv_type kv; /* default: F32 in exact mode, else F16 */
+    enum mscope_kv_type
+        kv; /* default: F32 in exact mode or when it takes at most 4 MiB, else F16 */
 };
 
 enum mscope_status mscope_session_open(struct mscope_session **out, struct mscope_engine *engine,

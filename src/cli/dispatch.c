@@ -16,6 +16,7 @@ int cli_main(int argc, char **argv)
 {
     keep_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is noticed by the write, see output.h */
+    vanished_bytes_watch();
     if (argc < 2) {
         help_print_overview(stderr);
         return CLI_USAGE;

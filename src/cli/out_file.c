@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ static void on_interrupt(int signal_number);
 static void on_deadly_signal(int signal_number);
 static void guard_set(const char *partial);
 static void handle(int signal_number, void (*handler)(int));
+static void on_vanished_bytes(int signal_number);
 static bool is_special(const char *path);
 
 enum mscope_status out_file_open(struct out_file *file, const char *path, struct mscope_error *err)
@@ -161,6 +163,29 @@ static void on_deadly_signal(int signal_number)
     sigaddset(&only, signal_number);
     sigprocmask(SIG_UNBLOCK, &only, NULL);
     raise(signal_number);
+}
+
+/* A mapped model file that another program cut short: the read fails as a signal, not as a status. */
+static void on_vanished_bytes(int signal_number)
+{
+    static const char line[] = "moescope: model file: bytes vanished while it was in use (was it "
+                               "truncated, or did the disk fail?)\n";
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    (void)signal_number;
+    if (atomic_flag_test_and_set(&said)) {
+        pause(); /* another thread is on its way out */
+    }
+    if (guarded[0] != '\0') {
+        unlink(guarded);
+    }
+    ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
+    (void)written;
+    _exit(EXIT_FAILURE);
+}
+
+void vanished_bytes_watch(void)
+{
+    handle(SIGBUS, on_vanished_bytes);
 }
 
 static void guard_set(const char *partial)

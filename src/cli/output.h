@@ -72,6 +72,8 @@ void out_path_release(void);
 
 /* From now on Ctrl-C asks instead of killing; the second one kills. */
 void interrupt_watch(void);
+/* From now on a mapped file that shrinks under us ends the program with one line and exit 1. */
+void vanished_bytes_watch(void);
 bool interrupt_requested(void);
 void interrupt_clear(void);
 

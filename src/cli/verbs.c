@@ -41,7 +41,9 @@ enum { MANY = 1 << 24 };
 #define THREADS INT("threads", 0, "N", "0", 0, 1024, "threads; 0: one per physical core")
 #define CPU     TEXT("cpu", 0, "LEVEL", "kernel level, see 'moescope version'; default: the best")
 #define EXACT   FLAG("exact", "weights dequantised to F32, F32 activations and cache")
-#define KV      CHOICE("kv", "TYPE", "f16|q8_0|f32", "cache; default f16, f32 with --exact")
+#define KV                                                                                         \
+    CHOICE("kv", "TYPE", "f16|q8_0|f32",                                                           \
+           "cache; default f16, or f32 with --exact and when that takes 4 MiB at most")
 #define WINDOW  INT("ctx", 0, "N", "512", 0, MANY, "tokens of a window; 0: 512")
 #define SOURCE  TEXT("file", 'f', "TEXT", "file with the text, - is standard input")
 

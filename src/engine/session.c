@@ -5,9 +5,14 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_LONGEST_CTX = 4096 };
+enum {
+    DEFAULT_LONGEST_CTX = 4096,
+    SMALL_CACHE_BYTES = 4 << 20 /* stays in the CPU's caches: half precision would save nothing */
+};
 
-static enum kernel_kv cache_type(const struct mscope_engine *engine, enum mscope_kv_type kv);
+static uint64_t kv_bytes_f32(const struct mscope_engine *engine, int n_ctx);
+static enum kernel_kv cache_type(const struct mscope_engine *engine, enum mscope_kv_type kv,
+                                 int n_ctx);
 
 enum mscope_status mscope_session_open(struct mscope_session **out, struct mscope_engine *engine,
                                        const struct mscope_session_params *params,
@@ -30,7 +35,7 @@ enum mscope_status mscope_session_open(struct mscope_session **out, struct mscop
     enum mscope_status status = arena_open(&session->arena, "key-value cache", err);
     if (status == MSCOPE_OK) {
         status = kv_cache_init(&session->cache, &engine->model->config,
-                               cache_type(engine, params->kv), n_ctx, session->arena, err);
+                               cache_type(engine, params->kv, n_ctx), n_ctx, session->arena, err);
     }
     if (status != MSCOPE_OK) {
         mscope_session_close(&session);
@@ -77,7 +82,8 @@ enum mscope_status mscope_session_rewind(struct mscope_session *session, int pos
     return MSCOPE_OK;
 }
 
-static enum kernel_kv cache_type(const struct mscope_engine *engine, enum mscope_kv_type kv)
+static enum kernel_kv cache_type(const struct mscope_engine *engine, enum mscope_kv_type kv,
+                                 int n_ctx)
 {
     switch (kv) {
     case MSCOPE_KV_F32:
@@ -89,5 +95,13 @@ static enum kernel_kv cache_type(const struct mscope_engine *engine, enum mscope
     case MSCOPE_KV_DEFAULT:
         break;
     }
-    return engine->exact ? KERNEL_KV_F32 : KERNEL_KV_F16;
+    return engine->exact || kv_bytes_f32(engine, n_ctx) <= SMALL_CACHE_BYTES ? KERNEL_KV_F32
+                                                                             : KERNEL_KV_F16;
+}
+
+static uint64_t kv_bytes_f32(const struct mscope_engine *engine, int n_ctx)
+{
+    const struct model_config *config = &engine->model->config;
+    uint64_t n_values = (uint64_t)(config->head_dim_k + config->head_dim_v) * config->n_head_kv;
+    return n_values * sizeof(float) * config->n_layer * (uint64_t)n_ctx;
 }

@@ -38,6 +38,8 @@ void attention_run(struct forward *forward, int i_layer)
     linear_run(forward, &forward->normed, n_rows, projections, 3);
     probe_enter(&forward->probe, MSCOPE_PHASE_KV);
     pool_for(forward->pool, n_rows, store_row, &job);
+    forward_count_weight(forward, &layer->attn_q_norm, 0);
+    forward_count_weight(forward, &layer->attn_k_norm, 0);
 
     probe_enter(&forward->probe, MSCOPE_PHASE_ATTENTION);
     pool_for(forward->pool, n_rows * (int)config->n_head_kv, attend, &job);

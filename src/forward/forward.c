@@ -126,9 +126,7 @@ static void add_branch(struct forward *forward, const struct weight *post_norm)
 {
     struct row_job job = {forward, post_norm};
     pool_for(forward->pool, forward->batch->n_rows, add_branch_row, &job);
-    if (post_norm->data != NULL) {
-        count_norm(forward, post_norm);
-    }
+    count_norm(forward, post_norm);
 }
 
 static void output_logits(struct forward *forward, float *logits)

@@ -54,7 +54,6 @@ struct forward {
     struct acts heads;      /* (n_batch, n_head * head_dim_v) attention output */
     float *q, *kv_k, *kv_v; /* (n_batch, heads * head_dim) */
     double *rope_inverse;   /* (n_rot / 2) angle per position, mixed and scaled as the file asks */
-    float rope_magnitude;   /* multiplies cos and sin */
     float *rope_cos, *rope_sin; /* (n_batch, n_rot / 2) */
     float *scores;              /* (n_threads, heads per kv head, n_ctx) */
 

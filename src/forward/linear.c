@@ -32,6 +32,9 @@ void linear_run(struct forward *forward, struct acts *in, int n_rows, const stru
         formats |= 1u << acts_format(forward, products[i].weight->type);
         n_total += (int)products[i].weight->n_out;
         forward_count_weight(forward, products[i].weight, n_rows);
+        if (products[i].bias != NULL) {
+            forward_count_weight(forward, products[i].bias, 0);
+        }
     }
     acts_prepare(forward, in, n_rows, formats);
 
@@ -81,6 +84,9 @@ int linear_chunk_rows(const struct forward *forward, int n_total)
 
 void forward_count_weight(struct forward *forward, const struct weight *weight, int n_rows)
 {
+    if (weight->data == NULL) {
+        return; /* an optional vector that this family does not have */
+    }
     forward->counters.flops += 2 * (uint64_t)weight->n_in * weight->n_out * (uint64_t)n_rows;
     forward->counters.weight_bytes[weight->cls] += weight->row_bytes * weight->n_out;
 }

@@ -34,13 +34,14 @@ static void prepare_row(void *ctx, int i_row, int i_thread)
 {
     (void)i_thread;
     struct forward *forward = ctx;
-    int n_pairs = (int)forward->config->rope.n_rot / 2;
+    const struct rope_config *rope = &forward->config->rope;
+    int n_pairs = (int)rope->n_rot / 2;
     double position = forward->batch->positions[i_row];
     for (int i = 0; i < n_pairs; i++) {
         double angle = position * forward->rope_inverse[i];
         size_t at = (size_t)i_row * (size_t)n_pairs + (size_t)i;
-        forward->rope_cos[at] = (float)cos(angle) * forward->rope_magnitude;
-        forward->rope_sin[at] = (float)sin(angle) * forward->rope_magnitude;
+        forward->rope_cos[at] = (float)cos(angle) * rope->attn_factor;
+        forward->rope_sin[at] = (float)sin(angle) * rope->attn_factor;
     }
 }
 
@@ -83,11 +84,6 @@ enum mscope_status rope_init(struct forward *forward, struct mscope_error *err)
         }
         forward->rope_inverse[i] = shrink * angle * (1 - mix) + angle * mix;
     }
-    double magnitude = rope->attn_factor;
-    if (yarn && rope->yarn_ext_factor != 0) {
-        magnitude *= 1 + 0.1 * log(rope->factor);
-    }
-    forward->rope_magnitude = (float)magnitude;
     return MSCOPE_OK;
 }
 

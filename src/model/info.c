@@ -130,6 +130,9 @@ static void add_active(struct mscope_model_info *out, const struct gguf_tensor *
                        enum mscope_class cls)
 {
     uint64_t n_elems = tensor->n_elems, n_bytes = tensor->n_bytes;
+    if (strncmp(tensor->name, "rope_", 5) == 0) {
+        return; /* factors of the angles are read when the model is opened */
+    }
     if (cls == MSCOPE_CLASS_EMBEDDING && tensor->ne[1] > 1) {
         bool is_output = out->tied_output && strcmp(tensor->name, "token_embd.weight") == 0;
         out->class_bytes_token[MSCOPE_CLASS_OUTPUT] += is_output ? n_bytes : 0;

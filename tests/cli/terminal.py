@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""terminal.py PROGRAM: what only a terminal shows: the conversation of `run`, Ctrl-C, progress, harmless text, and
-that a killed writer leaves nothing behind. Prints what differs; exits 1 on any difference, 77 without terminals."""
+"""terminal.py PROGRAM: what only a terminal shows: the conversation of `run`, Ctrl-C, progress, harmless text, a model
+file cut short in use, and that a killed writer leaves nothing behind. Prints what differs; exits 1 on any difference, 77 without terminals."""
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,17 @@ def progress():
     expect(synth.end() == 0, "synth ends with 0")
 
 
+def vanished_model():
+    shutil.copy("moe.gguf", "cut.gguf")
+    talk = Terminal("run", "cut.gguf", "-n", "20", "--no-roof")
+    talk.wait_for(b"> ")
+    os.truncate("cut.gguf", 4096)
+    talk.type(b"once upon\n")
+    talk.wait_for(b"moescope: model file: bytes vanished while it was in use")
+    expect(talk.end() == 1, "a model cut short ends with 1")
+    expect(talk.text.count(b"bytes vanished") == 1, "said once, whatever the threads")
+
+
 def killed_writer():
     space = os.statvfs(".")
     if space.f_bavail * space.f_frsize < 2e9:
@@ -130,7 +142,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         subprocess.run([PROGRAM, "synth", "tiny-olmoe", "moe.gguf"], check=True, stdout=subprocess.DEVNULL)
-        for test in conversation, interrupt, progress, killed_writer:
+        for test in conversation, interrupt, progress, vanished_model, killed_writer:
             test()
         os.chdir("/")
     print("%d failures" % len(failures))

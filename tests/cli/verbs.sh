@@ -213,8 +213,10 @@ test_logits() {
     same out three.f32
     run logits moe.gguf --tokens 1,2,3 --out stepped.f32 --step
     same stepped.f32 three.f32
-    run logits moe.gguf --tokens 1,2,3 --out one_thread.f32 --threads 1 --ctx 3
+    run logits moe.gguf --tokens 1,2,3 --out one_thread.f32 --threads 1
     same one_thread.f32 three.f32
+    run logits moe.gguf --tokens 1,2,3 --out full_context.f32 --ctx 3 --kv f16
+    same full_context.f32 three.f32
     run logits moe.gguf --tokens 1,2,3 --out exact.f32 --exact
     ! cmp -s exact.f32 three.f32 || bad "exact mode changes nothing"
     seq 1 200 > many

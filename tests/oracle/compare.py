@@ -8,7 +8,7 @@ For every model, on logits of all positions, in units of their standard deviatio
   exact    max distance of `logits --exact` to the oracle              at most 1e-4
   step     the same for `--step`, one token at a time                  at most 1e-4
   ref      the same with the scalar kernels, `--cpu ref`               at most 1e-4
-  default  median over positions of the default mode's rms distance    at most DEFAULT_RMS
+  default  median over positions of the default mode's rms distance    at most the bounds below
   threads  one, two and three threads, in both modes                   equal bit for bit
 """
 
@@ -44,9 +44,9 @@ ROUTER_GAP = (
     1e-4  # closer router logits may be ordered otherwise in float32: such token lists are not used
 )
 COLUMNS = ("exact", "step", "ref", "default")
-# Of float and of quantised weights. A median, because activations in 8 bits move an expert choice of
-# a random model here and there, which shows in all logits of its position.
-DEFAULT_RMS = (0.002, 0.06)
+# A median over positions, because activations in 8 bits move an expert choice of a random model here and
+# there, which shows in all logits of its position and, less, of those after it. A wrong kernel gives 1.
+FLOAT_RMS, DENSE_RMS, MOE_RMS = 0.002, 0.06, 0.15
 
 
 class Failure(Exception):
@@ -109,7 +109,9 @@ def compare(program, path, oracle_path, folder):
         "default": distances(default, expected)[1],
     }
     is_float = all(tensor.type_id in (0, 1, 30) for tensor in model.tensors.values())
-    limits = dict.fromkeys(row, EXACT_MAX) | {"default": DEFAULT_RMS[0 if is_float else 1]}
+    is_moe = any("ffn_gate_inp" in name for name in model.tensors)
+    default_rms = FLOAT_RMS if is_float else MOE_RMS if is_moe else DENSE_RMS
+    limits = dict.fromkeys(row, EXACT_MAX) | {"default": default_rms}
     wrong = [name for name, value in row.items() if value > limits[name]]
     for n_threads in (2, 3):
         same_exact = np.array_equal(exact, run("--exact", "--threads", n_threads))
