@@ -204,7 +204,11 @@ enum mscope_status bpe_open(struct bpe *bpe, const struct vocab *vocab, const st
         return error_set_memory(err, "merges", array.n * sizeof *lines);
     }
     const void *cursor = array.data;
-    for (uint32_t rank = 0; gguf_array_next_string(&array, &cursor, &lines[rank]); rank++) {
+    for (uint32_t rank = 0; rank < array.n; rank++) {
+        if (!gguf_array_next_string(&array, &cursor, &lines[rank])) {
+            return error_set(err, MSCOPE_ERR_FORMAT, "key tokenizer.ggml.merges",
+                             "ends after %" PRIu32 " of %" PRIu64 " merges", rank, array.n);
+        }
         status = check_line(lines[rank], rank, err);
         if (status != MSCOPE_OK) {
             return status;

@@ -6,6 +6,7 @@
 
 #include "bytes_vocabulary.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define EXTRA(...)  ((const struct bytes_extra[]){__VA_ARGS__, {NULL, 0}})
@@ -297,6 +298,56 @@ static void decoding_inverts_encoding(void **state)
     vocabulary_close(&vocabulary);
 }
 
+/* ---- one tokenizer, many threads
+ * ---------------------------------------------------------------------- */
+
+enum { N_THREADS = 4, THREAD_TEXT_BYTES = 2000 };
+
+struct thread_job {
+    const struct tokenizer *tokenizer;
+    const char *text;
+    int32_t ids[THREAD_TEXT_BYTES];
+    size_t n_ids;
+    enum mscope_status status;
+};
+
+static void *encode_repeatedly(void *ctx)
+{
+    struct thread_job *job = ctx;
+    for (int i = 0; i < 20 && job->status == MSCOPE_OK; i++) {
+        job->status = tokenizer_encode(job->tokenizer, job->text, THREAD_TEXT_BYTES, 0, job->ids,
+                                       THREAD_TEXT_BYTES, &job->n_ids, NULL);
+    }
+    return NULL;
+}
+
+static void threads_share_a_tokenizer(void **state)
+{
+    (void)state;
+    static struct thread_job jobs[N_THREADS];
+    char text[THREAD_TEXT_BYTES];
+    struct vocabulary vocabulary;
+    pthread_t threads[N_THREADS];
+    struct rng rng;
+    rng_seed(&rng, 8);
+    for (size_t i = 0; i < sizeof text; i++) {
+        text[i] = "ab c1\n"[rng_below(&rng, 6)];
+    }
+    bytes_vocabulary_open(&vocabulary, "deepseek-v3", random_extra, random_merges);
+    for (int i = 0; i < N_THREADS; i++) {
+        jobs[i] = (struct thread_job){.tokenizer = vocabulary.tokenizer, .text = text};
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_repeatedly, &jobs[i]), 0);
+    }
+    for (int i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(jobs[i].status, MSCOPE_OK);
+        assert_true(jobs[i].n_ids > 0);
+        assert_int_equal(jobs[i].n_ids, jobs[0].n_ids);
+        assert_memory_equal(jobs[i].ids, jobs[0].ids, jobs[0].n_ids * sizeof(int32_t));
+    }
+    vocabulary_close(&vocabulary);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_million_letters_are_encoded),
         cmocka_unit_test(repeated_words_keep_their_ids),
         cmocka_unit_test(decoding_inverts_encoding),
+        cmocka_unit_test(threads_share_a_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
