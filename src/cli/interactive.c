@@ -5,7 +5,6 @@
 #include "cli/input.h"
 #include "cli/run_report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +48,12 @@ enum mscope_status interactive_run(struct runtime *runtime, const struct options
     fputs("Type a line to have it continued. /help for commands, Ctrl-D ends.\n", stderr);
     for (;;) {
         fputs("> ", stderr);
-        errno = 0;
-        ssize_t n = getline(&line, &capacity, stdin);
-        if (n < 0 && errno == EINTR) {
-            clearerr(stdin);
+        if (!interrupt_wait_readable(STDIN_FILENO)) {
             interrupt_clear();
             fputc('\n', stderr);
             continue;
         }
+        ssize_t n = getline(&line, &capacity, stdin);
         if (n < 0) {
             break;
         }

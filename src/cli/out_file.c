@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +139,24 @@ bool interrupt_requested(void)
     return interrupted != 0;
 }
 
+bool interrupt_wait_readable(int fd)
+{
+    sigset_t with_interrupt, before;
+    sigemptyset(&with_interrupt);
+    sigaddset(&with_interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &with_interrupt, &before); /* none may slip in before the wait */
+    int n_ready = 0;
+    while (!interrupted && n_ready == 0) {
+        fd_set readable;
+        FD_ZERO(&readable);
+        FD_SET(fd, &readable);
+        n_ready = pselect(fd + 1, &readable, NULL, NULL, NULL, &before);
+        n_ready = n_ready < 0 && errno == EINTR ? 0 : n_ready;
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return n_ready != 0; /* an error is for the read to report */
+}
+
 void interrupt_clear(void)
 {
     interrupted = 0;
@@ -165,7 +184,8 @@ static void on_deadly_signal(int signal_number)
     raise(signal_number);
 }
 
-/* A mapped model file that another program cut short: the read fails as a signal, not as a status. */
+/* A mapped model file that another program cut short: the read fails as a signal, not as a status.
+ */
 static void on_vanished_bytes(int signal_number)
 {
     static const char line[] = "moescope: model file: bytes vanished while it was in use (was it "

@@ -75,6 +75,8 @@ void interrupt_watch(void);
 /* From now on a mapped file that shrinks under us ends the program with one line and exit 1. */
 void vanished_bytes_watch(void);
 bool interrupt_requested(void);
+/* Waits for input on `fd`; false when Ctrl-C came first, even before the wait began. */
+bool interrupt_wait_readable(int fd);
 void interrupt_clear(void);
 
 #endif
