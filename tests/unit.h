@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every unit test includes: cmocka with its prerequisites, where the optional golden data is, and
- * assertions on statuses that print the error. A program that needs golden data is one of its own
- * (test_golden_*.c): its main() returns UNIT_SKIPPED when unit_golden() gives NULL, and CTest counts it so.
+ * What every unit test includes: cmocka with its prerequisites, where the optional golden data is,
+ * and assertions on statuses that print the error. A program that needs golden data is one of its
+ * own (test_golden_*.c): its main() returns UNIT_SKIPPED when unit_golden() gives NULL, and CTest
+ * counts it so.
  */
 #ifndef TESTS_UNIT_H
 #define TESTS_UNIT_H
@@ -21,7 +22,8 @@
 
 enum { UNIT_SKIPPED = 77 };
 
-/* Folder of the golden data (environment MSCOPE_GOLDEN), or NULL after printing why tests are skipped. */
+/* Folder of the golden data (environment MSCOPE_GOLDEN), or NULL after printing why tests are
+ * skipped. */
 static inline const char *unit_golden(const char *test)
 {
     const char *folder = getenv("MSCOPE_GOLDEN");

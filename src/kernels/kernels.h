@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arithmetic of the forward pass as one table of function pointers, filled once for this CPU. `ref` is the
- * scalar specification (ref_*.c); every other level must agree with it within the tolerance written beside
- * the function type, for any length allowed, any alignment of 2 bytes for blocks and 4 for floats, and must
- * not read or write one byte outside its arguments. Stateless, callable from any thread.
+ * The arithmetic of the forward pass as one table of function pointers, filled once for this CPU.
+ * `ref` is the scalar specification (ref_*.c); every other level must agree with it within the
+ * tolerance written beside the function type, for any length allowed, any alignment of 2 bytes for
+ * blocks and 4 for floats, and must not read or write one byte outside its arguments. Stateless,
+ * callable from any thread.
  *
- * The result of one (row, activation) pair never depends on how many rows or activations are asked for at
- * once, nor on their order: that is what makes prefill equal decode and any thread count equal one.
+ * The result of one (row, activation) pair never depends on how many rows or activations are asked
+ * for at once, nor on their order: that is what makes prefill equal decode and any thread count
+ * equal one.
  */
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
@@ -18,41 +20,44 @@
 #include <stdint.h>
 
 /*
- * Activations to 8-bit blocks, n a multiple of the block. Q8_0, Q8_1: d = max|x| / 127, quants by the unrounded
- * 1/d, d stored as half; Q8_1 also stores s = d * sum of quants. Q8_K: scale -127 / (element of largest
- * magnitude, with its sign), d = 1/scale in float, sums of 16. Quants round to nearest even, all levels
- * identical to ref bit for bit.
+ * Activations to 8-bit blocks, n a multiple of the block. Q8_0, Q8_1: d = max|x| / 127, quants by
+ * the unrounded 1/d, d stored as half; Q8_1 also stores s = d * sum of quants. Q8_K: scale -127 /
+ * (element of largest magnitude, with its sign), d = 1/scale in float, sums of 16. Quants round to
+ * nearest even, all levels identical to ref bit for bit.
  */
 typedef void kernel_quantize_fn(void *dst, const float *src, int n);
 
 /*
- * dst[a * dst_stride + r] = dot(weights row r, activation a) for r < n_rows, a < n_acts. Weight rows are
- * `row_bytes` apart, activation rows `act_bytes` apart, both n_in elements long; the activation type is
- * kernels_act_type(weight type). Tolerance against ref: |difference| <= 1e-5 * sum |w_i x_i| for float types,
- * 1e-6 * the same for integer types (there the integer part is exact and only the order of the float sums
- * over blocks differs).
+ * dst[a * dst_stride + r] = dot(weights row r, activation a) for r < n_rows, a < n_acts. Weight
+ * rows are `row_bytes` apart, activation rows `act_bytes` apart, both n_in elements long; the
+ * activation type is kernels_act_type(weight type). Tolerance against ref: |difference| <= 1e-5 *
+ * sum |w_i x_i| for float types, 1e-6 * the same for integer types (there the integer part is exact
+ * and only the order of the float sums over blocks differs).
  */
-typedef void kernel_matmul_fn(float *dst, size_t dst_stride, const void *weights, size_t row_bytes, int n_rows,
-                              const void *acts, size_t act_bytes, int n_acts, int n_in);
+typedef void kernel_matmul_fn(float *dst, size_t dst_stride, const void *weights, size_t row_bytes,
+                              int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in);
 
 /* Weights of one row to float; bit for bit as quants_dequantize_row. */
 typedef void kernel_dequantize_fn(float *dst, const void *src, size_t n);
 
-/* Key-value cache rows of type F32, F16 or Q8_0. `n` is the head size, a multiple of 32 for Q8_0. */
+/* Key-value cache rows of type F32, F16 or Q8_0; `n` is the head size, for Q8_0 a multiple of 32. */
 /* dst row <- n floats, rounded to nearest even; identical to ref. */
 typedef void kernel_kv_store_fn(void *dst, const float *src, int n);
 /* scores[p] = dot(q, row p) for p < n_pos. Tolerance 1e-5 * sum |q_i k_i|. */
-typedef void kernel_kv_scores_fn(float *scores, const float *q, const void *rows, size_t row_bytes, int n_pos,
-                                 int n);
+typedef void kernel_kv_scores_fn(float *scores, const float *q, const void *rows, size_t row_bytes,
+                                 int n_pos, int n);
 /* out[i] += sum over p of weights[p] * row p [i], p ascending. Tolerance 1e-5 * sum |w_p v_pi|. */
-typedef void kernel_kv_mix_fn(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos,
-                              int n);
+typedef void kernel_kv_mix_fn(float *out, const float *weights, const void *rows, size_t row_bytes,
+                              int n_pos, int n);
 
 /* dst = x / sqrt(mean(x^2) + eps) * weight; dst may be x. Tolerance 1e-5 relative. */
 typedef void kernel_rms_norm_fn(float *dst, const float *x, const float *weight, int n, float eps);
-/* dst = act(gate) * up; SiLU z/(1+e^-z), or GELU in its tanh form. dst may be gate. Tolerance 2e-6 * |up| * max(1,|z|). */
+/*
+ * dst = act(gate) * up; SiLU z/(1+e^-z), or GELU in its tanh form. dst may be gate. Tolerance
+ * 2e-6 |up| max(1,|z|).
+ */
 typedef void kernel_glu_fn(float *dst, const float *gate, const float *up, int n);
-/* x <- e^(x - max) and returns their sum (the caller divides). -inf gives 0. Tolerance 2e-6 relative. */
+/* x <- e^(x - max), returns their sum (the caller divides). -inf gives 0. Tolerance 2e-6 relative. */
 typedef float kernel_softmax_fn(float *x, int n);
 /* dst += x * scale. Exact: a multiply, then an add. */
 typedef void kernel_add_scaled_fn(float *dst, const float *x, float scale, int n);
@@ -74,8 +79,8 @@ struct kernels {
 };
 
 /*
- * Fills the table for `level` (NULL: the best). MSCOPE_ERR_ARGUMENT names the levels this CPU has when the
- * level is unknown or the CPU lacks it.
+ * Fills the table for `level` (NULL: the best). MSCOPE_ERR_ARGUMENT names the levels this CPU has
+ * when the level is unknown or the CPU lacks it.
  */
 enum mscope_status kernels_select(struct kernels *out, const char *level, struct mscope_error *err);
 

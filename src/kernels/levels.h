@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside kernels/ only: each level overwrites in the table what it does better, on top of the level below it.
- * An ISA file is compiled with the flags of its ISA (by its suffix: *_avx2.c, *_neon.c, *_dotprod.c) and is
- * entered only after the CPU was asked.
+ * Inside kernels/ only: each level overwrites in the table what it does better, on top of the level
+ * below it. An ISA file is compiled with the flags of its ISA (by its suffix: *_avx2.c, *_neon.c,
+ * *_dotprod.c) and is entered only after the CPU was asked.
  */
 #ifndef KERNELS_LEVELS_H
 #define KERNELS_LEVELS_H
