@@ -22,8 +22,7 @@
 
 enum { UNIT_SKIPPED = 77 };
 
-/* Folder of the golden data (environment MSCOPE_GOLDEN), or NULL after printing why tests are
- * skipped. */
+/* Folder of the golden data (environment MSCOPE_GOLDEN), or NULL after printing what is skipped. */
 static inline const char *unit_golden(const char *test)
 {
     const char *folder = getenv("MSCOPE_GOLDEN");

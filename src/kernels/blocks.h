@@ -18,22 +18,16 @@ enum {
 
 /* "nibbles": byte j holds element j in its low half and element j + 16 in its high half. */
 struct block_q4_0 { /* d * (q - 8) */
-    uint8_t d[2];   /* half */
-    uint8_t qs[16]; /* nibbles */
+    uint8_t d[2], qs[16]; /* half; nibbles */
 };
 struct block_q4_1 { /* d * q + m */
-    uint8_t d[2], m[2];
-    uint8_t qs[16];
+    uint8_t d[2], m[2], qs[16];
 };
 struct block_q5_0 { /* d * (q - 16) */
-    uint8_t d[2];
-    uint8_t qh[4]; /* bit i: fifth bit of element i */
-    uint8_t qs[16];
+    uint8_t d[2], qh[4], qs[16]; /* bit i of qh: fifth bit of element i */
 };
 struct block_q5_1 { /* d * q + m */
-    uint8_t d[2], m[2];
-    uint8_t qh[4];
-    uint8_t qs[16];
+    uint8_t d[2], m[2], qh[4], qs[16];
 };
 struct block_q8_0 { /* d * q */
     uint8_t d[2];
@@ -44,12 +38,10 @@ struct block_q8_1 {     /* activations: d * q */
     int8_t qs[32];
 };
 struct block_iq4_nl { /* d * block_iq4_values[q] */
-    uint8_t d[2];
-    uint8_t qs[16];
+    uint8_t d[2], qs[16];
 };
 struct block_mxfp4 { /* 2^(e - 128) * block_fp4_values[q] */
-    uint8_t e;
-    uint8_t qs[16];
+    uint8_t e, qs[16];
 };
 
 /* "pairs of bits": see unpack.h. */
@@ -59,8 +51,7 @@ struct block_q2_k {     /* d * sc * q - dmin * m, 16 groups of 16 */
     uint8_t d[2], dmin[2];
 };
 struct block_q3_k { /* d * (sc - 32) * q, q in -4..3, 16 groups of 16 */
-    uint8_t hmask[32];
-    uint8_t qs[64];
+    uint8_t hmask[32], qs[64];
     uint8_t scales[12]; /* 16 of 6 bits */
     uint8_t d[2];
 };
@@ -70,10 +61,8 @@ struct block_q4_k { /* d * sc * q - dmin * m, 8 groups of 32 */
     uint8_t qs[128];
 };
 struct block_q5_k { /* as q4_k with a fifth bit */
-    uint8_t d[2], dmin[2];
-    uint8_t scales[12];
-    uint8_t qh[32];
-    uint8_t qs[128];
+    uint8_t d[2], dmin[2], scales[12];
+    uint8_t qh[32], qs[128];
 };
 struct block_q6_k { /* d * sc * (q - 32), 16 groups of 16 */
     uint8_t ql[128], qh[64];

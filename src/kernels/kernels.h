@@ -40,7 +40,7 @@ typedef void kernel_matmul_fn(float *dst, size_t dst_stride, const void *weights
 /* Weights of one row to float; bit for bit as quants_dequantize_row. */
 typedef void kernel_dequantize_fn(float *dst, const void *src, size_t n);
 
-/* Key-value cache rows of type F32, F16 or Q8_0; `n` is the head size, for Q8_0 a multiple of 32. */
+/* Key-value cache rows of type F32, F16 or Q8_0; `n`, the head size: for Q8_0 a multiple of 32. */
 /* dst row <- n floats, rounded to nearest even; identical to ref. */
 typedef void kernel_kv_store_fn(void *dst, const float *src, int n);
 /* scores[p] = dot(q, row p) for p < n_pos. Tolerance 1e-5 * sum |q_i k_i|. */
@@ -57,7 +57,7 @@ typedef void kernel_rms_norm_fn(float *dst, const float *x, const float *weight,
  * 2e-6 |up| max(1,|z|).
  */
 typedef void kernel_glu_fn(float *dst, const float *gate, const float *up, int n);
-/* x <- e^(x - max), returns their sum (the caller divides). -inf gives 0. Tolerance 2e-6 relative. */
+/* x <- e^(x - max), returns the sum; the caller divides. -inf gives 0. Tolerance 2e-6 relative. */
 typedef float kernel_softmax_fn(float *x, int n);
 /* dst += x * scale. Exact: a multiply, then an add. */
 typedef void kernel_add_scaled_fn(float *dst, const float *x, float scale, int n);

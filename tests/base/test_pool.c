@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool runs every chunk exactly once, for any number of threads and chunks, many jobs in a row.
- */
+/* The pool runs every chunk exactly once, for any number of threads and chunks, many jobs on. */
 #include "base/pool.h"
 #include "unit.h"
 
