@@ -16,7 +16,10 @@ struct driver_settings {
     const char *model_path; /* NULL when the server chooses */
     const char *model_id;
     int n_threads;       /* > 0 */
-    int n_ctx;           /* positions that the longest run of the block needs */
+    int n_ctx;           /* positions that the longest run of the block may need */
+    const char *fit_prompt; /* own engine: when not NULL, n_ctx is as many as this text and fit_gen
+                               tokens need instead */
+    int fit_gen;
     int n_batch;         /* 0: the engine's choice */
     const char *kv_type; /* "f16", "q8_0", "f32" */
     const char *cpu_level; /* NULL: the best; own engine only */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_BATCH = 512 };
+enum { DEFAULT_BATCH = 512, FIT_LEAST_CTX = 256 /* room for a warm-up */ };
 
 struct driver {
     struct mscope_model *model;
@@ -95,6 +95,13 @@ static enum mscope_status open_parts(struct driver *driver, const struct driver_
     }
     driver->info = mscope_model_get_info(driver->model);
     int n_ctx = settings->n_ctx;
+    if (settings->fit_prompt != NULL) {
+        size_t n_tokens = 0;
+        mscope_tokenize(driver->model, settings->fit_prompt, strlen(settings->fit_prompt),
+                        MSCOPE_ADD_SPECIAL, NULL, 0, &n_tokens, NULL);
+        n_ctx = (int)n_tokens + settings->fit_gen;
+        n_ctx = n_ctx > FIT_LEAST_CTX ? n_ctx : FIT_LEAST_CTX;
+    }
     if (driver->info->n_ctx_train > 0 && n_ctx > (int)driver->info->n_ctx_train) {
         return error_set(err, MSCOPE_ERR_CONTEXT, settings->model_id,
                          "%d positions wanted, expected at most the %u it was trained for", n_ctx,

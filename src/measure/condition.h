@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Was the machine in a state to be measured? Reads counters of the kernel before and after a run
+ * below a root folder ("" for this machine; tests give a tree of their own) and comes to a verdict.
+ * What is not readable is null and no reason for mistrust. One thread.
+ */
+#ifndef MEASURE_CONDITION_H
+#define MEASURE_CONDITION_H
+
+#include "measure/record.h"
+
+struct condition_mark { /* one look at the counters; -1 where not readable */
+    double load1;
+    int64_t busy_ticks, steal_ticks, total_ticks; /* of all CPUs */
+    int64_t own_ticks;                            /* of this process and its ended children */
+    int64_t swap_used_bytes, swap_in_pages, swap_out_pages;
+    int64_t major_faults;
+    double freq_mhz_min, freq_mhz_max;
+    char governor[32];
+    int on_battery; /* RECORD_NO_BOOL: no battery */
+};
+
+void condition_look(struct condition_mark *mark, const char *root);
+
+/*
+ * Fills condition, condition_reasons and their inputs, swap_in_bytes, swap_out_bytes and
+ * major_faults. `record` tells temperature and its limit (0: none). A reason says what was found
+ * and what is expected.
+ */
+enum mscope_status condition_judge(struct record *record, const struct condition_mark *before,
+                                   const struct condition_mark *after, double temp_limit_c,
+                                   struct mscope_error *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Read bandwidth of main memory and arithmetic peaks, as ceilings of a row. */
+#include "measure/roofs.h"
+
+#include "machine/machine.h"
+
+#include <math.h>
+
+static const uint64_t READ_BUDGET_NS = 400000000;
+enum { LEAST_BYTES = 256 << 20, MOST_BYTES = 1 << 30, CACHES = 4 };
+
+static void measure(struct roofs *roofs, int n_threads);
+
+void roofs_measure(struct roofs *roofs, struct record *record, int n_threads)
+{
+    int i = 0;
+    while (i < roofs->n && roofs->of[i].n_threads != n_threads) {
+        i++;
+    }
+    if (i == roofs->n) {
+        if (roofs->n == ROOFS_MAX) {
+            return;
+        }
+        measure(roofs, n_threads);
+    }
+    record->roof_read_gbps = roofs->of[i].read_gbps;
+    record->roof_fp32_gflops = roofs->of[i].fp32_gflops;
+    record->roof_int8_gops = roofs->of[i].int8_gops;
+}
+
+/* The buffer is several times the last-level cache, so that nothing is read from it twice. */
+static void measure(struct roofs *roofs, int n_threads)
+{
+    struct pool *pool = NULL;
+    struct machine_bandwidth read;
+    int i = roofs->n++;
+    roofs->of[i].n_threads = n_threads;
+    roofs->of[i].read_gbps = roofs->of[i].fp32_gflops = roofs->of[i].int8_gops = NAN;
+    uint64_t buffer = machine_last_level_cache_bytes() * CACHES;
+    buffer = buffer < LEAST_BYTES ? LEAST_BYTES : buffer > MOST_BYTES ? MOST_BYTES : buffer;
+    if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
+        return;
+    }
+    if (machine_measure_read(&read, pool, buffer, READ_BUDGET_NS, NULL) == MSCOPE_OK) {
+        roofs->of[i].read_gbps = read.median * 1e-9;
+    }
+    pool_close(&pool);
+}

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks in order, a worker for each, rows to the file. */
+#include "measure/runner.h"
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "base/units.h"
+#include "machine/machine.h"
+#include "measure/models.h"
+#include "measure/provenance.h"
+#include "measure/roofs.h"
+#include "measure/stats.h"
+#include "measure/worker.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const double GRACE_S = 60; /* for a worker beyond a run's own time limit */
+static const double MEMORY_SPARE_BYTES = 512e6;
+enum { MAX_GROUP_VALUES = 64 };
+
+struct group { /* repetitions of one model, prompt, threads, engine */
+    char *key;
+    double tps[MAX_GROUP_VALUES];
+    int n;
+    bool flagged;
+};
+
+struct runner {
+    const struct runner_params *params;
+    struct runner_result *result;
+    struct row_file *file;
+    struct roofs roofs;
+    struct group *groups;
+    size_t n_groups;
+    int n_done, n_total;
+    uint64_t measured_ns; /* spent on cells of this start */
+    int n_measured;
+    struct mscope_error *err;
+};
+
+struct block_run { /* one block under way */
+    struct runner *runner;
+    const struct plan_block *block;
+    struct models_choice model;
+    struct record base;
+    struct worker_job job;
+    struct worker_cell *cells; /* unfinished ones */
+    int n_cells;
+    int i_current; /* begun and without a row yet; -1: none */
+    int n_retired; /* of cells: those with a row */
+    char reason[800], status[16]; /* said by the worker */
+};
+
+static enum mscope_status recall_row(void *user, const struct record *record, uint64_t i_line,
+                                     struct mscope_error *err);
+static enum mscope_status run_block(struct runner *runner, const struct plan_block *block);
+static enum mscope_status list_cells(struct block_run *run);
+static enum mscope_status prepare_base(struct block_run *run);
+static void prepare_job(struct block_run *run);
+static enum mscope_status prepare_model(struct block_run *run, bool *skip);
+static enum mscope_status run_worker(struct block_run *run);
+static enum mscope_status take_line(struct block_run *run, char *line);
+static enum mscope_status take_row(struct block_run *run, const char *json);
+static enum mscope_status conclude(struct block_run *run, enum child_event event,
+                                   const struct child_end *end);
+static enum mscope_status fail_cell(struct block_run *run, const struct worker_cell *cell,
+                                    const char *status, const char *reason);
+static enum mscope_status fail_rest(struct block_run *run, const char *status, const char *reason);
+static enum mscope_status append(struct runner *runner, struct record *record);
+static struct group *find_group(struct runner *runner, const char *cell);
+static void take_rate(struct runner *runner, const struct record *record, struct group *group);
+static void tell(struct runner *runner, enum runner_news_kind kind, const struct record *record,
+                 const char *format, ...) BASE_PRINTF(4, 5);
+static void tell_model(void *user, const char *text);
+
+enum mscope_status runner_run(struct runner_result *out, const struct runner_params *params,
+                              struct mscope_error *err)
+{
+    *out = (struct runner_result){0};
+    struct runner runner = {.params = params, .result = out, .err = err};
+    enum mscope_status status = row_file_open(&runner.file, params->out_path, &out->file, err);
+    if (status == MSCOPE_OK) { /* again, for the rates; the lock is ours now */
+        struct row_file_report unused;
+        status = row_file_read(params->out_path, recall_row, &runner, &unused, err);
+    }
+    for (int i = 0; i < params->plan->n_blocks; i++) {
+        const struct plan_block *block = &params->plan->blocks[i];
+        for (int j = 0; j < block->n_cells && status == MSCOPE_OK; j++) {
+            bool there =
+                row_file_has(runner.file, params->plan->cells[block->first_cell + j].name);
+            out->n_before += there ? 1 : 0;
+            runner.n_total += there || !block->is_extra ? 1 : 0;
+        }
+    }
+    runner.n_done = out->n_before;
+    for (int i = 0; i < params->plan->n_blocks && status == MSCOPE_OK && !out->was_stopped; i++) {
+        if (!params->plan->blocks[i].is_extra || out->hot) {
+            status = run_block(&runner, &params->plan->blocks[i]);
+        }
+    }
+    for (size_t i = 0; i < runner.n_groups; i++) {
+        out->n_flagged += runner.groups[i].flagged ? 1 : 0;
+        free(runner.groups[i].key);
+    }
+    free(runner.groups);
+    row_file_close(&runner.file);
+    return status;
+}
+
+/* A row of an earlier start: what the flags depend on. */
+static enum mscope_status recall_row(void *user, const struct record *record, uint64_t i_line,
+                                     struct mscope_error *err)
+{
+    (void)i_line;
+    struct runner *runner = user;
+    struct group *group = find_group(runner, record->cell);
+    if (group == NULL) {
+        return error_set_memory(err, "rates", sizeof *group);
+    }
+    take_rate(runner, record, group);
+    if (record->thermal_hatch == 1) {
+        runner->result->hot = true;
+    }
+    return MSCOPE_OK;
+}
+
+static enum mscope_status run_block(struct runner *runner, const struct plan_block *block)
+{
+    struct block_run run = {.runner = runner, .block = block, .i_current = -1};
+    bool skip = false;
+    record_init(&run.base);
+    enum mscope_status status = list_cells(&run);
+    if (status == MSCOPE_OK && run.n_cells > 0) {
+        status = prepare_base(&run);
+        status = status == MSCOPE_OK ? prepare_model(&run, &skip) : status;
+        if (status == MSCOPE_OK && !skip && runner->params->measure_roofs) {
+            tell(runner, RUNNER_STEP, NULL, "measuring the ceilings of this machine");
+            roofs_measure(&runner->roofs, &run.base, block->threads);
+        }
+        prepare_job(&run);
+        while (status == MSCOPE_OK && !skip && run.n_retired < run.n_cells &&
+               !runner->result->was_stopped) {
+            status = run_worker(&run);
+        }
+    }
+    free(run.model.path);
+    free(run.cells);
+    record_free(&run.base);
+    return status;
+}
+
+static enum mscope_status list_cells(struct block_run *run)
+{
+    const struct plan *plan = run->runner->params->plan;
+    run->cells = calloc((size_t)run->block->n_cells, sizeof *run->cells);
+    if (run->cells == NULL) {
+        return error_set_memory(run->runner->err, "cells", (uint64_t)run->block->n_cells);
+    }
+    for (int i = 0; i < run->block->n_cells; i++) {
+        const struct plan_cell *cell = &plan->cells[run->block->first_cell + i];
+        if (!row_file_has(run->runner->file, cell->name)) {
+            run->cells[run->n_cells++] = (struct worker_cell){
+                .prompt = cell->prompt, .name = cell->name, .order_index = cell->order_index};
+        }
+    }
+    return MSCOPE_OK;
+}
+
+static enum mscope_status prepare_base(struct block_run *run)
+{
+    const struct runner_params *params = run->runner->params;
+    const struct config_model *model = run->block->model;
+    struct mscope_error *err = run->runner->err;
+    enum mscope_status status = record_copy(&run->base, params->base, err);
+    const struct {
+        char **field;
+        const char *text;
+    } texts[] = {
+        {&run->base.experiment, run->block->experiment->id},
+        {&run->base.model, model->id},
+        {&run->base.model_label, model->label},
+        {&run->base.model_role, config_role_name(model->role)},
+        {&run->base.quant, model->quant},
+        {&run->base.device, params->device->id},
+        {&run->base.engine, run->block->engine->class->engine},
+        {&run->base.kv_type, params->kv_type},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && status == MSCOPE_OK; i++) {
+        status = record_set_text(texts[i].field, texts[i].text, err);
+    }
+    run->base.threads = run->block->threads;
+    run->base.repetition = run->block->repetition;
+    run->base.n_gen = run->block->experiment->n_gen;
+    run->base.thermal_hatch = run->runner->result->hot ? 1 : 0;
+    return status;
+}
+
+/* Finds the file; a model that is not there or does not fit is rows that say so. */
+static enum mscope_status prepare_model(struct block_run *run, bool *skip)
+{
+    struct runner *runner = run->runner;
+    const struct runner_params *params = runner->params;
+    const struct plan_engine *engine = run->block->engine;
+    struct models_params finding = {
+        .models_dir = params->models_dir,
+        .no_stand_ins = params->no_stand_ins,
+        .no_real = params->no_real,
+        .make_room = true,
+        .config = params->config,
+        .tell = tell_model,
+        .user = runner,
+    };
+    *skip = false;
+    if (engine->class == &driver_http) {
+        return MSCOPE_OK; /* the server has it */
+    }
+    struct mscope_error problem = {0};
+    enum mscope_status status = models_find(&run->model, run->block->model, &finding, &problem);
+    if (status == MSCOPE_OK) {
+        run->base.synthetic = run->model.is_stand_in;
+        tell(runner, RUNNER_STEP, NULL, "hashing %s", run->block->model->label);
+        status = provenance_fill_model(&run->base, run->model.path, &problem);
+    }
+    if (status != MSCOPE_OK) {
+        char text[800];
+        *skip = true;
+        return fail_rest(run, "skipped", mscope_error_text(&problem, text, sizeof text));
+    }
+    struct machine_memory memory;
+    double need = (double)run->base.model_bytes + MEMORY_SPARE_BYTES;
+    if (params->fit && machine_read_memory(&memory, NULL) == MSCOPE_OK &&
+        need > (double)memory.available) {
+        char text[200], need_text[UNITS_TEXT_BYTES], free_text[UNITS_TEXT_BYTES];
+        snprintf(text, sizeof text, "needs %s of memory, %s are free",
+                 units_bytes(need_text, (uint64_t)need), units_bytes(free_text, memory.available));
+        *skip = true;
+        return fail_rest(run, "skipped", text);
+    }
+    return MSCOPE_OK;
+}
+
+static void prepare_job(struct block_run *run)
+{
+    const struct runner_params *params = run->runner->params;
+    const struct config_experiment *experiment = run->block->experiment;
+    run->job = (struct worker_job){
+        .class = run->block->engine->class,
+        .settings =
+            {
+                .target = run->block->engine->target,
+                .model_path = run->model.path,
+                .model_id = run->block->model->id,
+                .n_threads = run->block->threads,
+                .kv_type = params->kv_type,
+                .cpu_level = params->cpu_level,
+                .timeout_s = experiment->timeout_s,
+                .seed = (uint64_t)params->base->seed,
+            },
+        .experiment = experiment,
+        .device = params->device,
+        .base = &run->base,
+        .repetition = run->block->repetition,
+        .is_stand_in = run->model.is_stand_in && run->block->engine->class == &driver_own,
+        .cooldown_s = fmax(experiment->cooldown_s, params->device->cooldown_s),
+        .sensor_root = params->sensor_root,
+    };
+}
+
+/* One process for the cells that have no row yet; each retires at least one of them. */
+static enum mscope_status run_worker(struct block_run *run)
+{
+    struct runner *runner = run->runner;
+    int n_before = run->n_retired;
+    run->job.cells = run->cells + n_before;
+    run->job.n_cells = run->n_cells - n_before;
+    run->i_current = -1;
+    run->reason[0] = run->status[0] = '\0';
+    tell(runner, RUNNER_STEP, NULL, "%s: opening with %d threads", run->block->model->label,
+         run->block->threads);
+    struct child child;
+    enum mscope_status status = child_start(&child, worker_main, &run->job, runner->err);
+    if (status != MSCOPE_OK) {
+        return status;
+    }
+    double limit_s = run->job.settings.timeout_s;
+    limit_s = limit_s > 0 ? limit_s + run->job.cooldown_s + GRACE_S : 0;
+    uint64_t start_ns = clock_now_ns();
+    char *line;
+    enum child_event event;
+    while ((event = child_read(&child, &line, limit_s, runner->params->stopped,
+                               runner->params->user)) == CHILD_LINE) {
+        status = take_line(run, line);
+        if (status != MSCOPE_OK) {
+            break;
+        }
+    }
+    struct child_end end;
+    child_finish(&child, event != CHILD_END, &end);
+    runner->measured_ns += clock_now_ns() - start_ns;
+    runner->n_measured += run->n_retired - n_before;
+    return status == MSCOPE_OK ? conclude(run, event, &end) : status;
+}
+
+static enum mscope_status take_line(struct block_run *run, char *line)
+{
+    struct runner *runner = run->runner;
+    const char *label = run->block->model->label;
+    switch (line[0]) {
+    case 'O':
+        return MSCOPE_OK;
+    case 'W':
+        tell(runner, RUNNER_STEP, NULL, "%s: warm-up%s", label, line + 1);
+        return MSCOPE_OK;
+    case 'B':
+        run->i_current = run->n_cells - run->job.n_cells + atoi(line + 1);
+        if (run->i_current < 0 || run->i_current >= run->n_cells) {
+            run->i_current = -1;
+            return MSCOPE_OK;
+        }
+        tell(runner, RUNNER_STEP, NULL, "%s: %s, repetition %d", label,
+             run->cells[run->i_current].prompt->id, run->block->repetition);
+        return MSCOPE_OK;
+    case 'R':
+        return take_row(run, line + 2);
+    case 'X':
+        snprintf(run->status, sizeof run->status, "%.*s", (int)strcspn(line + 2, " "), line + 2);
+        snprintf(run->reason, sizeof run->reason, "%.799s",
+                 line + 2 + strlen(run->status) + (line[2 + strlen(run->status)] == ' ' ? 1 : 0));
+        return MSCOPE_OK;
+    default:
+        return MSCOPE_OK;
+    }
+}
+
+static enum mscope_status take_row(struct block_run *run, const char *json)
+{
+    struct record record;
+    record_init(&record);
+    enum mscope_status status = record_from_line(&record, json, strlen(json), run->runner->err);
+    if (status == MSCOPE_OK) {
+        double limit_c = run->runner->params->device->temp_limit_c;
+        if (limit_c > 0 && record.temp_peak_c > limit_c) {
+            if (!run->runner->result->hot) {
+                tell(run->runner, RUNNER_NOTE, NULL,
+                     "%.1f C is above %.1f C: repetitions rise to %d", record.temp_peak_c, limit_c,
+                     run->block->experiment->repetitions_hot);
+            }
+            run->runner->result->hot = true;
+            record.thermal_hatch = 1;
+        }
+        status = append(run->runner, &record);
+        run->n_retired++;
+        run->i_current = -1;
+    }
+    record_free(&record);
+    return status;
+}
+
+/* What became of the worker, in rows: the cell it was at, or all where it never began one. */
+static enum mscope_status conclude(struct block_run *run, enum child_event event,
+                                   const struct child_end *end)
+{
+    if (event == CHILD_STOPPED) {
+        run->runner->result->was_stopped = true;
+        return MSCOPE_OK;
+    }
+    if (run->n_retired == run->n_cells) {
+        return MSCOPE_OK;
+    }
+    char reason[900];
+    const char *status = "failed";
+    if (event == CHILD_TIMEOUT) {
+        status = "timeout";
+        snprintf(reason, sizeof reason, "not done after %g s: the process was ended",
+                 run->job.settings.timeout_s);
+    } else if (run->reason[0] != '\0') {
+        status = strcmp(run->status, "oom") == 0 ? "oom" : "failed";
+        snprintf(reason, sizeof reason, "%s", run->reason);
+    } else if (end->killed_for_memory) {
+        status = "oom";
+        snprintf(reason, sizeof reason,
+                 "the process was killed (signal 9), most likely for lack of memory");
+    } else {
+        snprintf(reason, sizeof reason, "the process %s", end->text);
+    }
+    tell(run->runner, RUNNER_NOTE, NULL, "%s: %s", run->block->model->label, reason);
+    if (run->i_current < 0 || run->reason[0] != '\0') {
+        return fail_rest(run, status, reason); /* opening or warming up: no other cell would do better */
+    }
+    return fail_cell(run, &run->cells[run->i_current], status, reason);
+}
+
+static enum mscope_status fail_rest(struct block_run *run, const char *status, const char *reason)
+{
+    enum mscope_status result = MSCOPE_OK;
+    while (run->n_retired < run->n_cells && result == MSCOPE_OK) {
+        result = fail_cell(run, &run->cells[run->n_retired], status, reason);
+    }
+    return result;
+}
+
+static enum mscope_status fail_cell(struct block_run *run, const struct worker_cell *cell,
+                                    const char *status, const char *reason)
+{
+    struct mscope_error *err = run->runner->err;
+    struct record record;
+    record_init(&record);
+    enum mscope_status result = record_copy(&record, &run->base, err);
+    const struct {
+        char **field;
+        const char *text;
+    } texts[] = {
+        {&record.cell, cell->name},
+        {&record.prompt, cell->prompt->id},
+        {&record.prompt_category, config_category_name(cell->prompt->category)},
+        {&record.stratum, config_stratum_name(cell->prompt->stratum)},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && result == MSCOPE_OK; i++) {
+        result = record_set_text(texts[i].field, texts[i].text, err);
+    }
+    record.order_index = cell->order_index;
+    record.prompt_words = cell->prompt->n_words;
+    result = result == MSCOPE_OK ? provenance_stamp(&record, err) : result;
+    result = result == MSCOPE_OK ? record_fail(&record, status, reason, err) : result;
+    result = result == MSCOPE_OK ? append(run->runner, &record) : result;
+    run->n_retired++;
+    run->i_current = -1;
+    record_free(&record);
+    return result;
+}
+
+static enum mscope_status append(struct runner *runner, struct record *record)
+{
+    struct group *group = find_group(runner, record->cell);
+    if (group == NULL) {
+        return error_set_memory(runner->err, "rates", sizeof *group);
+    }
+    take_rate(runner, record, group);
+    if (strcmp(record->status, "ok") == 0) {
+        struct stats stats = stats_of(group->tps, (size_t)group->n);
+        record->decode_tps_cv = stats.cv;
+        record->cv_flag = stats.n > 1 ? group->flagged : RECORD_NO_BOOL;
+        runner->result->n_ok++;
+    } else if (strcmp(record->status, "skipped") == 0) {
+        runner->result->n_skipped++;
+    } else {
+        runner->result->n_failed++;
+    }
+    enum mscope_status status = row_file_append(runner->file, record, runner->err);
+    if (status == MSCOPE_OK) {
+        runner->n_done++;
+        tell(runner, RUNNER_ROW, record, "%s", record->cell);
+    }
+    return status;
+}
+
+static void take_rate(struct runner *runner, const struct record *record, struct group *group)
+{
+    if (strcmp(record->status, "ok") != 0 || isnan(record->decode_tps) ||
+        group->n == MAX_GROUP_VALUES) {
+        return;
+    }
+    double limit = 0.10;
+    const struct config *config = runner->params->config;
+    for (unsigned i = 0; i < config->n_experiments && record->experiment != NULL; i++) {
+        if (strcmp(config->experiments[i].id, record->experiment) == 0) {
+            limit = config->experiments[i].cv_limit;
+        }
+    }
+    group->tps[group->n++] = record->decode_tps;
+    group->flagged = stats_of(group->tps, (size_t)group->n).cv > limit;
+}
+
+/* By the cell's name without its repetition. NULL when memory ran out. */
+static struct group *find_group(struct runner *runner, const char *cell)
+{
+    char *key = strdup(cell);
+    if (key == NULL) {
+        return NULL;
+    }
+    char *engine = strrchr(key, '/');
+    for (char *at = engine; at != NULL && at > key; at--) {
+        if (strncmp(at, "/r", 2) == 0 && at != engine) {
+            memmove(at, engine, strlen(engine) + 1);
+            break;
+        }
+    }
+    for (size_t i = 0; i < runner->n_groups; i++) {
+        if (strcmp(runner->groups[i].key, key) == 0) {
+            free(key);
+            return &runner->groups[i];
+        }
+    }
+    struct group *grown =
+        realloc(runner->groups, (runner->n_groups + 1) * sizeof *runner->groups);
+    if (grown == NULL) {
+        free(key);
+        return NULL;
+    }
+    runner->groups = grown;
+    grown[runner->n_groups] = (struct group){.key = key};
+    return &grown[runner->n_groups++];
+}
+
+static void tell(struct runner *runner, enum runner_news_kind kind, const struct record *record,
+                 const char *format, ...)
+{
+    if (runner->params->tell == NULL) {
+        return;
+    }
+    char text[1000];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    double each_s =
+        runner->n_measured > 0 ? (double)runner->measured_ns * 1e-9 / runner->n_measured : NAN;
+    struct runner_news news = {
+        .kind = kind,
+        .text = text,
+        .record = record,
+        .n_done = runner->n_done,
+        .n_total = runner->n_total > runner->n_done ? runner->n_total : runner->n_done,
+        .left_s = each_s * (runner->n_total - runner->n_done),
+    };
+    runner->params->tell(runner->params->user, &news);
+}
+
+static void tell_model(void *user, const char *text)
+{
+    tell(user, RUNNER_NOTE, NULL, "%s", text);
+}
