@@ -38,7 +38,10 @@ const struct cli_verb *cli_find_verb(const char *name);
 int cli_main(int argc, char **argv);
 
 cli_verb_fn cmd_info, cmd_run, cmd_logits, cmd_tokenize, cmd_perplexity, cmd_compare, cmd_check,
-    cmd_quantize, cmd_synth, cmd_version, cmd_help;
+    cmd_quantize, cmd_synth, cmd_version, cmd_help, cmd_study, cmd_bench;
+
+/* The command line of the program, for provenance. */
+const char *const *cli_command_line(int *argc);
 
 /* A usage error found by a verb itself: the line, the hint; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_verb *verb, const char *message);

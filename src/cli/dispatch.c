@@ -12,8 +12,15 @@
 static int run_verb(const struct cli_verb *verb, int argc, char **argv);
 static void keep_standard_streams(void);
 
+static struct { /* set once, when the program starts */
+    int argc;
+    char **argv;
+} command_line;
+
 int cli_main(int argc, char **argv)
 {
+    command_line.argc = argc;
+    command_line.argv = argv;
     keep_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is noticed by the write, see output.h */
     vanished_bytes_watch();
@@ -30,6 +37,12 @@ int cli_main(int argc, char **argv)
     const struct cli_verb *verb = cli_find_verb(word);
     int exit_code = verb != NULL ? run_verb(verb, argc - 2, argv + 2) : cli_unknown_verb(word);
     return out_end(exit_code);
+}
+
+const char *const *cli_command_line(int *argc)
+{
+    *argc = command_line.argc;
+    return (const char *const *)command_line.argv;
 }
 
 int cli_usage_error(const struct cli_verb *verb, const char *message)

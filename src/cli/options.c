@@ -24,6 +24,7 @@ static bool parse_short(struct options *out, struct cursor *cursor);
 static bool take_argument(struct options *out, struct cursor *cursor);
 static bool store(struct options *out, int i_spec, const char *shown, const char *text,
                   char *message);
+static bool takes_rest(const struct option_argument *argument);
 static bool check_arguments(const struct options *out, char *message);
 static int find_spec(const struct option_table *table, const char *name, size_t n_bytes);
 static const struct option_value *value_of(const struct options *options, const char *name,
@@ -155,16 +156,29 @@ static bool take_argument(struct options *out, struct cursor *cursor)
         n_known++;
     }
     assert(n_known <= OPTIONS_MAX_ARGUMENTS);
-    if (out->n_arguments == n_known) {
+    bool takes_all = n_known > 0 && takes_rest(&out->table->arguments[n_known - 1]);
+    if (out->n_arguments == OPTIONS_MAX_ARGUMENTS && takes_all) {
+        return refuse(cursor->message, "too many arguments, at most %d", OPTIONS_MAX_ARGUMENTS);
+    }
+    if (out->n_arguments >= n_known && !takes_all) {
         return refuse(cursor->message, "unexpected argument '%.80s'", word);
     }
     out->arguments[out->n_arguments++] = word;
     return true;
 }
 
+static bool takes_rest(const struct option_argument *argument)
+{
+    size_t n = strlen(argument->name);
+    return n > 3 && strcmp(argument->name + n - 3, "...") == 0;
+}
+
 static bool check_arguments(const struct options *out, char *message)
 {
-    const struct option_argument *missing = &out->table->arguments[out->n_arguments];
+    const struct option_argument *missing = out->table->arguments;
+    for (int i = 0; i < out->n_arguments && missing->name != NULL; i++) {
+        missing++;
+    }
     if (missing->name != NULL && !missing->optional) {
         return refuse(message, "missing argument %s", missing->name);
     }

@@ -37,7 +37,7 @@ struct option_spec {
 };
 
 struct option_argument { /* positional */
-    const char *name;    /* "MODEL"; NULL ends a table */
+    const char *name;    /* "MODEL"; "MODEL..." takes all that follow; NULL ends a table */
     bool optional;       /* the last ones only */
     const char *help;
 };
@@ -49,7 +49,7 @@ struct option_table {
 
 enum {
     OPTIONS_MAX_SPECS = 32,
-    OPTIONS_MAX_ARGUMENTS = 4,
+    OPTIONS_MAX_ARGUMENTS = 32,
     OPTIONS_MAX_LISTED = 64,
     OPTIONS_MESSAGE_BYTES = 256
 };
