@@ -35,7 +35,7 @@ static void check_info(const struct tokenizer *tokenizer);
 static void vocabulary_agrees(void **state)
 {
     (void)state;
-    struct blob image;
+    struct blob image = {0};
     struct gguf *gguf;
     struct tokenizer *tokenizer;
     struct mscope_error err;
