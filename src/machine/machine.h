@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/pool.h"
 
+#include <stdbool.h>
+
 /* Physical cores this process may use (affinity mask honoured), at least 1. Falls back to online
  * CPUs. */
 int machine_n_physical_cores(void);
@@ -38,5 +40,34 @@ struct machine_bandwidth {
 enum mscope_status machine_measure_read(struct machine_bandwidth *out, struct pool *pool,
                                         uint64_t buffer_bytes, uint64_t budget_ns,
                                         struct mscope_error *err);
+
+/*
+ * The same for writing, and for copying one half of the buffer to the other, counted as bytes read
+ * plus bytes written. A cache that reads a line before it is overwritten makes the true traffic up
+ * to half as much again; what is given is what a program sees.
+ */
+enum mscope_status machine_measure_write(struct machine_bandwidth *out, struct pool *pool,
+                                         uint64_t buffer_bytes, uint64_t budget_ns,
+                                         struct mscope_error *err);
+enum mscope_status machine_measure_copy(struct machine_bandwidth *out, struct pool *pool,
+                                        uint64_t buffer_bytes, uint64_t budget_ns,
+                                        struct mscope_error *err);
+
+/* Cores, hardware threads, NUMA nodes and caches that this process may use. */
+enum { MACHINE_MAX_CACHES = 8 };
+struct machine_cache {
+    int level;
+    bool is_instruction;
+    uint64_t bytes;   /* of one */
+    int n, n_sharing; /* how many there are; hardware threads that share one */
+    int line_bytes, ways;
+};
+struct machine_topology {
+    int n_packages, n_cores, n_threads, n_nodes; /* of the computer, as far as allowed */
+    double cpu_quota; /* CPUs' worth of time the control group allows; 0: no limit */
+    int n_caches;     /* data and unified first, by level */
+    struct machine_cache caches[MACHINE_MAX_CACHES];
+};
+enum mscope_status machine_read_topology(struct machine_topology *out, struct mscope_error *err);
 
 #endif
