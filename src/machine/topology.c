@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 static int count_cores(hwloc_topology_t topology);
+static void list_caches(struct machine_topology *out, hwloc_topology_t topology,
+                        hwloc_obj_type_t first, hwloc_obj_type_t last);
 static int n_online(void);
 static bool load(hwloc_topology_t *topology);
 
@@ -70,6 +72,45 @@ const char *machine_cpu_name(char *text, size_t size)
     return text;
 }
 
+enum mscope_status machine_read_topology(struct machine_topology *out, struct mscope_error *err)
+{
+    *out = (struct machine_topology){.cpu_quota = cgroup_cpu_quota()};
+    hwloc_topology_t topology;
+    if (!load(&topology)) {
+        return error_set(err, MSCOPE_ERR_IO, "topology", "hwloc cannot read it");
+    }
+    out->n_packages = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE);
+    out->n_cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+    out->n_threads = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+    out->n_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
+    list_caches(out, topology, HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L5CACHE);
+    list_caches(out, topology, HWLOC_OBJ_L1ICACHE, HWLOC_OBJ_L1ICACHE);
+    hwloc_topology_destroy(topology);
+    return MSCOPE_OK;
+}
+
+/* Types from `first` to `last` are consecutive in hwloc. The first of a type stands for all. */
+static void list_caches(struct machine_topology *out, hwloc_topology_t topology,
+                        hwloc_obj_type_t first, hwloc_obj_type_t last)
+{
+    for (int type = (int)first; type <= (int)last && out->n_caches < MACHINE_MAX_CACHES; type++) {
+        hwloc_obj_t cache = hwloc_get_obj_by_type(topology, (hwloc_obj_type_t)type, 0);
+        if (cache == NULL) {
+            continue;
+        }
+        int weight = hwloc_bitmap_weight(cache->cpuset);
+        out->caches[out->n_caches++] = (struct machine_cache){
+            .level = (int)cache->attr->cache.depth,
+            .is_instruction = cache->attr->cache.type == HWLOC_OBJ_CACHE_INSTRUCTION,
+            .bytes = cache->attr->cache.size,
+            .n = hwloc_get_nbobjs_by_type(topology, (hwloc_obj_type_t)type),
+            .n_sharing = weight > 0 ? weight : 0,
+            .line_bytes = (int)cache->attr->cache.linesize,
+            .ways = cache->attr->cache.associativity > 0 ? cache->attr->cache.associativity : 0,
+        };
+    }
+}
+
 /* Cores with at least one thread that this process is bound to. */
 static int count_cores(hwloc_topology_t topology)
 {
@@ -105,6 +146,7 @@ static bool load(hwloc_topology_t *topology)
         return false;
     }
     hwloc_topology_set_io_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_icache_types_filter(*topology, HWLOC_TYPE_FILTER_KEEP_ALL);
     if (hwloc_topology_load(*topology) != 0) {
         hwloc_topology_destroy(*topology);
         return false;
