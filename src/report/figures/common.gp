@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# What all figures share. A figure sets `name` and `width`, reads its names and `height`, then draws
+# once per format. Ink is one dark grey that the page replaces by the reader's text colour.
+set datafile separator comma
+set encoding utf8
+ink = '#1c1e21'
+faint = '#9aa0a6'
+color(i) = word('#d9632b #2f7ed8 #2a9d6f #a45ec8 #b58a0e #1f9fb0 #c94f7c #7a7f87', (int(i) - 1) % 8 + 1)
+mark(i) = int(word('7 5 9 13 11 15 4 6', (int(i) - 1) % 8 + 1))
+
+set border 3 lc rgb ink
+set tics nomirror textcolor rgb ink scale 0.6
+set xlabel textcolor rgb ink
+set ylabel textcolor rgb ink
+set title textcolor rgb ink
+set key textcolor rgb ink
+set grid lc rgb faint lw 0.6 dt '.'
+set errorbars lw 1.2
+
+# Column 1 is an index, column 2 its name:  stats FILE skip 1 using (note($1, strcol(2)))
+n_names = 0
+names = ''
+note(i, text) = (i > n_names ? (names = names . ' "' . text . '"', n_names = i) : 0, i)
+label(i) = word(names, int(i))
+# NaN is a value that was not measured: no mark, no interval, nothing to stack.
+field(c) = strcol(c) eq 'NaN' ? NaN : real(strcol(c))
+extra(c) = strcol(c) eq 'NaN' ? 0 : real(strcol(c))
+interval(c) = strcol(c) eq 'NaN' ? '' : sprintf(' ± %.2g', real(strcol(c)))
+larger(a, b) = b > a ? b : a
+smaller(a, b) = b < a ? b : a
+number(x) = x >= 100 ? sprintf('%.0f', x) : sprintf('%.3g', x)
+
+start(format) = format eq 'svg' ? \
+        sprintf("set terminal svg size %d,%d dynamic font 'sans-serif,15' background rgb 'white'", width, height) : \
+    format eq 'png' ? \
+        sprintf("set terminal pngcairo size %d,%d font 'sans-serif,11' fontscale 2 linewidth 2 pointscale 2", 2 * width, 2 * height) : \
+        sprintf("set terminal pdfcairo size %gin,%gin font 'sans-serif,11' linewidth 1.5", width / 96.0, height / 96.0)

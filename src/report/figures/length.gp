@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# Rate of decoding over the length of the prompt.
+# length.csv: index, model, prompt tokens, decode tok/s, half width of its interval
+name = 'length'; width = 560
+load 'common.gp'
+longest = 0
+stats name.'.csv' skip 1 using (note($1, strcol(2)), longest = larger(longest, field(3))) nooutput
+height = 360 + 22 * ((n_names + 1) / 2)
+set xlabel 'prompt tokens' offset 0,0.4
+set ylabel 'decode, tokens per second'
+set yrange [0:*]
+set xrange [0:*]
+set xtics longest > 4000 ? 2000 : longest > 1800 ? 500 : longest > 1000 ? 400 : longest > 400 ? 200 : 50
+set key below Left reverse samplen 2 maxcols 2
+do for [format in 'svg png pdf'] {
+    eval start(format)
+    set output name.'.'.format
+    plot for [i=1:n_names] name.'.csv' skip 1 using ($1 == i ? field(3) : NaN):(field(4)):(extra(5)) \
+             with yerrorlines lw 2 pt mark(i) ps 0.9 lc rgb color(i) title label(i)
+    unset output
+}
