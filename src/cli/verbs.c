@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The one table of verbs: parsing, help, the manual page and docs/CLI.md all come from here. */
 #include "cli/cli.h"
+#include "cli/verbs_measure.h"
+#include "cli/verbs_report.h"
 
 #include <string.h>
 
@@ -388,6 +390,42 @@ const struct cli_verb cli_verbs[] = {
         .table = {synth_arguments, synth_options},
         .examples = synth_examples,
         .run = cmd_synth,
+    },
+    {
+        .name = "bench",
+        .purpose = "how fast models are here: prefill, decode, latency, memory, share of the roof",
+        .usage = "(MODEL... | compare A.jsonl B.jsonl)",
+        .text = bench_text,
+        .table = {bench_arguments, bench_options},
+        .examples = bench_examples,
+        .run = cmd_bench,
+    },
+    {
+        .name = "study",
+        .purpose = "run the experiments of configs/ and append their rows",
+        .usage = "[NAME... | --quick | --smoke]",
+        .text = study_text,
+        .table = {study_arguments, study_options},
+        .examples = study_examples,
+        .run = cmd_study,
+    },
+    {
+        .name = "report",
+        .purpose = "rows to tables, figures, verdicts and one page",
+        .usage = "[--raw PATH...] [--out DIR]",
+        .text = report_text_help,
+        .table = {report_arguments, report_options},
+        .examples = report_examples,
+        .run = cmd_report,
+    },
+    {
+        .name = "reproduce",
+        .purpose = "run the command behind every claim and say whether it holds",
+        .usage = "[all | gates | check]",
+        .text = reproduce_text_help,
+        .table = {reproduce_arguments, reproduce_options},
+        .examples = reproduce_examples,
+        .run = cmd_reproduce,
     },
     {
         .name = "version",

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum mscope_status load_parts(struct config **out, const char *folder, int n_parts,
                                      struct mscope_error *err);
@@ -88,6 +89,30 @@ char *config_stand_in_path(const struct config_model *model, const char *models_
     char *path = name.failed ? NULL : join(models_dir, "synthetic", name.data);
     strbuf_free(&name);
     return path;
+}
+
+char *config_default_folder(void)
+{
+    static const char *const places[] = {"configs", "../configs", "../share/moescope/configs"};
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    if (access("configs/models.yaml", R_OK) == 0 || slash == NULL) {
+        return strdup("configs");
+    }
+    *slash = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *folder = join(program, ".", places[i]);
+        char *file = folder != NULL ? join(folder, ".", "models.yaml") : NULL;
+        bool there = file != NULL && access(file, R_OK) == 0;
+        free(file);
+        if (there) {
+            return folder;
+        }
+        free(folder);
+    }
+    return strdup("configs");
 }
 
 int config_count_words(const char *text)

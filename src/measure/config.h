@@ -129,6 +129,10 @@ const struct config_device *config_find_device(const struct config *config, cons
 char *config_model_path(const struct config_model *model, const char *models_dir);
 char *config_stand_in_path(const struct config_model *model, const char *models_dir);
 
+/* The folder used when none is named: ./configs, else beside or above the program, else where it is
+ * installed. Caller frees; NULL when memory ran out. Need not exist. */
+char *config_default_folder(void);
+
 /* Words separated by white space. */
 int config_count_words(const char *text);
 

@@ -3,10 +3,11 @@
 #include "measure/roofs.h"
 
 #include "machine/machine.h"
+#include "machine/peaks.h"
 
 #include <math.h>
 
-static const uint64_t READ_BUDGET_NS = 400000000;
+static const uint64_t READ_BUDGET_NS = 400000000, PEAK_BUDGET_NS = 300000000;
 enum { LEAST_BYTES = 256 << 20, MOST_BYTES = 1 << 30, CACHES = 4 };
 
 static void measure(struct roofs *roofs, int n_threads);
@@ -43,6 +44,11 @@ static void measure(struct roofs *roofs, int n_threads)
     }
     if (machine_measure_read(&read, pool, buffer, READ_BUDGET_NS, NULL) == MSCOPE_OK) {
         roofs->of[i].read_gbps = read.median * 1e-9;
+    }
+    struct machine_peaks peaks;
+    if (machine_measure_peaks(&peaks, pool, NULL, PEAK_BUDGET_NS, NULL) == MSCOPE_OK) {
+        roofs->of[i].fp32_gflops = peaks.fp32.median * 1e-9;
+        roofs->of[i].int8_gops = peaks.int8.median * 1e-9;
     }
     pool_close(&pool);
 }

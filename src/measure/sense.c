@@ -2,84 +2,198 @@
 /* Energy, heat and memory of a run. */
 #include "measure/sense.h"
 
-#include "machine/machine.h"
+#include "base/clock.h"
+#include "machine/energy.h"
+#include "machine/system.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static int64_t rollup_bytes(const char *key);
+static const double IDLE_S = 2;          /* of idle power before and after a run */
+static const double DRIFT_LIMIT = 0.10;  /* of idle power, else flagged */
+static const double IDENTITY_LIMIT = 0.05;
 
 struct sense {
-    const struct config_device *device;
+    struct energy_sampler *sampler;
+    const char *root;
+    double temp_start_c, temp_peak_c; /* NaN: no sensor */
+    double idle_before_w;
+    unsigned flags;
 };
+
+static double sample_idle_w(struct sense *sense);
+static void look_at_heat(struct sense *sense);
+static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns,
+                        double n_tokens, bool is_decode, struct record *record);
+static enum mscope_status report_flags(const struct sense *sense, struct record *record,
+                                       struct mscope_error *err);
 
 enum mscope_status sense_open(struct sense **out, const struct config_device *device,
                               const char *root, struct mscope_error *err)
 {
-    (void)root;
     *out = calloc(1, sizeof **out);
     if (*out == NULL) {
         return error_set_memory(err, "sensors", sizeof **out);
     }
-    (*out)->device = device;
-    return MSCOPE_OK;
+    (*out)->root = root;
+    (*out)->temp_start_c = (*out)->temp_peak_c = (*out)->idle_before_w = NAN;
+    enum mscope_status status =
+        energy_open(&(*out)->sampler, root, config_energy_name(device->energy), err);
+    if (status != MSCOPE_OK) {
+        sense_close(out);
+    }
+    return status;
 }
 
 void sense_close(struct sense **sense)
 {
+    if (*sense == NULL) {
+        return;
+    }
+    energy_close(&(*sense)->sampler);
     free(*sense);
     *sense = NULL;
 }
 
 void sense_before(struct sense *sense, struct record *record)
 {
-    (void)sense;
-    (void)record;
+    sense->flags = 0;
+    sense->temp_start_c = sense->temp_peak_c = NAN;
+    look_at_heat(sense);
+    sense->temp_start_c = sense->temp_peak_c;
+    record->temp_start_c = sense->temp_start_c;
+    sense->idle_before_w = sample_idle_w(sense);
 }
 
+/* A source that cannot be started gives no samples, which the slices then say. */
 void sense_start(struct sense *sense)
 {
-    (void)sense;
+    energy_start(sense->sampler, NULL);
 }
 
 void sense_stop(struct sense *sense)
 {
-    (void)sense;
+    energy_stop(sense->sampler);
+    look_at_heat(sense);
 }
 
 enum mscope_status sense_report(struct sense *sense, const struct driver_marks *marks,
                                 struct record *record, struct mscope_error *err)
 {
-    (void)sense;
-    (void)marks;
-    return record_set_text(&record->energy_reason, "no energy source was read", err);
+    record->temp_peak_c = sense->temp_peak_c;
+    const char *source = energy_source(sense->sampler);
+    enum mscope_status status = record_set_text(&record->energy_source, source, err);
+    if (status == MSCOPE_OK && (source == NULL || energy_reason(sense->sampler)[0] != '\0')) {
+        status = record_set_text(&record->energy_reason, energy_reason(sense->sampler), err);
+    }
+    if (status != MSCOPE_OK || source == NULL) {
+        return status;
+    }
+    report_part(sense, marks->prefill_start_ns, marks->prefill_end_ns,
+                (double)record->prompt_tokens, false, record);
+    report_part(sense, marks->decode_start_ns, marks->decode_end_ns, (double)(record->n_gen - 1),
+                true, record);
+    record->idle_before_w = sense->idle_before_w;
+    record->idle_after_w = sample_idle_w(sense); /* forgets the samples of the run */
+    double idle_w = (record->idle_before_w + record->idle_after_w) / 2;
+    record->idle_drift_share = fabs(record->idle_after_w - record->idle_before_w) / idle_w;
+    if (record->prompt_tokens > 0) {
+        record->prefill_j_per_token_net =
+            (record->prefill_j - idle_w * record->prefill_ms * 1e-3) / (double)record->prompt_tokens;
+    }
+    if (record->n_gen > 1) {
+        record->decode_j_per_token_net =
+            (record->decode_j - idle_w * record->decode_ms * 1e-3) / (double)(record->n_gen - 1);
+    }
+    record->energy_identity =
+        record->decode_j_per_token * record->decode_tps / record->decode_w_mean;
+    if (isnan(record->decode_j) && record->energy_reason == NULL) {
+        status = record_set_text(&record->energy_reason, "too few good samples in decode", err);
+    }
+    return status == MSCOPE_OK ? report_flags(sense, record, err) : status;
 }
 
 void sense_memory(struct record *record)
 {
-    struct machine_memory memory;
-    if (machine_read_memory(&memory, NULL) == MSCOPE_OK) {
-        record->peak_rss_bytes = (int64_t)memory.peak_rss;
-        record->rss_anonymous_bytes = (int64_t)memory.rss_anonymous;
-        record->rss_file_bytes = (int64_t)memory.rss_file;
+    struct system_memory memory;
+    if (system_read_memory(&memory, "", 0, NULL) != MSCOPE_OK) {
+        return;
     }
-    record->pss_bytes = rollup_bytes("Pss:");
+    const struct {
+        int64_t *field;
+        int64_t value;
+    } parts[] = {
+        {&record->peak_rss_bytes, memory.peak_rss},
+        {&record->pss_bytes, memory.pss},
+        {&record->rss_anonymous_bytes, memory.anonymous},
+        {&record->rss_file_bytes, memory.file},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        *parts[i].field = parts[i].value >= 0 ? parts[i].value : RECORD_NO_INT;
+    }
 }
 
-/* Of this process, from the kernel's sum over its mappings; null where there is none. */
-static int64_t rollup_bytes(const char *key)
+static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns,
+                        double n_tokens, bool is_decode, struct record *record)
 {
-    FILE *stream = fopen("/proc/self/smaps_rollup", "rb");
-    char line[256];
-    int64_t value = RECORD_NO_INT;
-    while (stream != NULL && fgets(line, sizeof line, stream) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0) {
-            value = strtoll(line + strlen(key), NULL, 10) * 1024;
+    struct energy_slice slice;
+    if (end_ns <= start_ns || n_tokens <= 0) {
+        return;
+    }
+    energy_slice(&slice, sense->sampler, start_ns, end_ns);
+    sense->flags |= slice.flags;
+    if (!is_decode) {
+        record->prefill_j = slice.joules;
+        record->prefill_j_per_token = slice.joules / n_tokens;
+        return;
+    }
+    record->decode_j = slice.joules;
+    record->decode_j_per_token = slice.joules / n_tokens;
+    record->decode_w_mean = slice.w_mean;
+    record->decode_w_max = slice.w_max;
+    record->energy_samples = slice.n_samples;
+    record->energy_cv = slice.cv;
+}
+
+static enum mscope_status report_flags(const struct sense *sense, struct record *record,
+                                       struct mscope_error *err)
+{
+    enum mscope_status status = record_add_text(&record->energy_flags, NULL, err);
+    for (int i = 0; i < ENERGY_N_FLAGS && status == MSCOPE_OK; i++) {
+        if (sense->flags & (1u << i)) {
+            status = record_add_text(&record->energy_flags, energy_flag_name(i), err);
         }
     }
-    if (stream != NULL) {
-        fclose(stream);
+    if (status == MSCOPE_OK && record->idle_drift_share > DRIFT_LIMIT) {
+        status = record_add_text(&record->energy_flags, "idle_drift", err);
     }
-    return value;
+    if (status == MSCOPE_OK && fabs(record->energy_identity - 1) > IDENTITY_LIMIT) {
+        status = record_add_text(&record->energy_flags, "identity_off", err);
+    }
+    return status;
+}
+
+static double sample_idle_w(struct sense *sense)
+{
+    if (energy_source(sense->sampler) == NULL ||
+        energy_start(sense->sampler, NULL) != MSCOPE_OK) {
+        return NAN;
+    }
+    uint64_t start_ns = clock_now_ns();
+    struct timespec left = {.tv_sec = (time_t)IDLE_S};
+    while (nanosleep(&left, &left) != 0) {
+    }
+    uint64_t end_ns = clock_now_ns();
+    energy_stop(sense->sampler);
+    struct energy_slice slice;
+    energy_slice(&slice, sense->sampler, start_ns, end_ns);
+    return slice.w_mean;
+}
+
+static void look_at_heat(struct sense *sense)
+{
+    char sensor[SYSTEM_SENSOR_BYTES];
+    sense->temp_peak_c = fmax(sense->temp_peak_c, system_read_temp_c(sensor, sense->root));
 }
