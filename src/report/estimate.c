@@ -119,7 +119,7 @@ enum mscope_status estimate_ratio(struct estimate *out, struct store *store, con
     *out = estimate_none();
     struct strbuf paired = {0}, single = {0};
     struct samples by_prompt = {0}, first = {0}, second = {0};
-    const char *texts[] = {a, b, NULL};
+    const char *both[] = {a, b, NULL}, *only_a[] = {a, NULL};
     strbuf_printf(&paired,
                   "SELECT x.v - y.v FROM (SELECT prompt, avg(ln(%s)) AS v FROM headline_runs WHERE"
                   " arm = ?1 GROUP BY prompt) x JOIN (SELECT prompt, avg(ln(%s)) AS v FROM"
@@ -130,12 +130,12 @@ enum mscope_status estimate_ratio(struct estimate *out, struct store *store, con
                   expression);
     enum mscope_status status = paired.failed || single.failed
                                     ? error_set_memory(err, "a statement", 0)
-                                    : samples_read(&by_prompt, store, paired.data, texts, err);
+                                    : samples_read(&by_prompt, store, paired.data, both, err);
     if (status == MSCOPE_OK) {
-        status = samples_read(&first, store, single.data, texts, err);
+        status = samples_read(&first, store, single.data, only_a, err);
     }
     if (status == MSCOPE_OK) {
-        status = samples_read(&second, store, single.data, texts + 1, err);
+        status = samples_read(&second, store, single.data, both + 1, err);
     }
     if (status == MSCOPE_OK) {
         struct estimate_term terms[] = {{1, &first}, {-1, &second}};

@@ -13,18 +13,27 @@ static void write_answer(const struct scene *scene, enum side active, enum side 
 static void write_ratio(const struct scene_arm *dense, const struct estimate *ratio,
                         const char *what, struct strbuf *to);
 
-void scene_write_headline(const struct scene *scene, struct store *store, struct strbuf *to)
+void scene_write_answer(const struct scene *scene, struct store *store, struct strbuf *to)
+{
+    struct estimate ratio;
+    if (scene->moe == NULL || !isfinite(scene->moe->decode_tps)) {
+        strbuf_printf(to, "No MoE model was measured, so whether MoE helps here is open.");
+        return;
+    }
+    enum side active = judge(&ratio, scene, scene->nearest_active, store);
+    write_answer(scene, active, judge(&ratio, scene, scene->nearest_memory, store), to);
+}
+
+void scene_write_figures(const struct scene *scene, struct store *store, struct strbuf *to)
 {
     const struct scene_arm *moe = scene->moe;
     if (moe == NULL || !isfinite(moe->decode_tps)) {
-        strbuf_printf(to, "No MoE model was measured, so whether MoE helps here is open.");
         return;
     }
     struct estimate by_active, by_memory;
     enum side active = judge(&by_active, scene, scene->nearest_active, store);
     enum side memory = judge(&by_memory, scene, scene->nearest_memory, store);
-    write_answer(scene, active, memory, to);
-    strbuf_printf(to, " %s%s generates %.3g tokens/s", moe->name,
+    strbuf_printf(to, "%s%s generates %.3g tokens/s", moe->name,
                   moe->synthetic ? " (a synthetic stand-in)" : "", moe->decode_tps);
     if (scene->threads > 0) {
         strbuf_printf(to, " with %.0f thread%s", scene->threads, scene->threads > 1 ? "s" : "");

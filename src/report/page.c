@@ -81,8 +81,13 @@ static void write_head(const struct page *page, struct strbuf *to)
         if (page->scenes->n > 1) {
             strbuf_printf(&text, "%s, %.6s: ", scene->engine, scene->host);
         }
-        scene_write_headline(scene, page->store, &text);
+        scene_write_answer(scene, page->store, &text);
         write_paragraph(to, "answer", text.failed || text.data == NULL ? "" : text.data);
+        strbuf_clear(&text);
+        scene_write_figures(scene, page->store, &text);
+        if (!text.failed && text.n_bytes > 0) {
+            write_paragraph(to, "", text.data);
+        }
     }
     if (page->scenes->n == 0) {
         write_paragraph(to, "answer", "Nothing was measured yet: the rows hold no run that is ok.");

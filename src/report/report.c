@@ -283,7 +283,9 @@ static void compose_text(struct report *report)
 {
     struct strbuf *text = &report->text;
     for (size_t i = 0; i < report->scenes.n; i++) {
-        scene_write_headline(&report->scenes.scenes[i], &report->store, text);
+        scene_write_answer(&report->scenes.scenes[i], &report->store, text);
+        strbuf_printf(text, "\n");
+        scene_write_figures(&report->scenes.scenes[i], &report->store, text);
         strbuf_printf(text, "\n\n");
     }
     if (store_number(&report->store, "SELECT max(synthetic) FROM runs", NULL) > 0) {
@@ -297,14 +299,25 @@ static void compose_text(struct report *report)
                                          &report->tables[TABLES_ROUTER],
                                          &report->tables[TABLES_THREAD_OPTIMUM],
                                          &report->tables[TABLES_BENCH],
-                                         &report->tables[TABLES_FAILURES],
-                                         &report->verdicts};
+                                         &report->tables[TABLES_FAILURES]};
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
         if (shown[i]->n_rows > 0) {
             table_write_text(shown[i], text);
             strbuf_printf(text, "\n");
         }
     }
+    const struct table *verdicts = &report->verdicts;
+    strbuf_printf(text, "%s", verdicts->n_rows > 0 ? "The study's claims, tried here\n" : "");
+    for (size_t row = 0; row < verdicts->n_rows; row++) {
+        strbuf_printf(text, "  %-19s  %s\n", table_at(verdicts, row, "verdict")->words,
+                      table_at(verdicts, row, "id")->words);
+        if (report->scenes.n > 1) {
+            strbuf_printf(text, "%23s%s on %.6s\n", "", table_at(verdicts, row, "engine")->words,
+                          table_at(verdicts, row, "host")->words);
+        }
+        strbuf_printf(text, "%23s%s\n", "", table_at(verdicts, row, "measured")->words);
+    }
+    strbuf_printf(text, "%s", verdicts->n_rows > 0 ? "\n" : "");
 }
 
 const char *report_text(const struct report *report)

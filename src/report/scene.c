@@ -3,6 +3,7 @@
 #include "report/scene.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,10 +222,14 @@ static enum mscope_status add_pair(struct table *table, const struct scene *scen
                        : dense->on_active_axis                       ? "active"
                        : dense->on_memory_axis                       ? "memory"
                                                                      : "between";
+    char interval[48] = "too few runs";
+    if (estimate_has_interval(&decode)) {
+        snprintf(interval, sizeof interval, "%.2f–%.2f", decode.low, decode.high);
+    }
     const struct {
         const char *column, *text;
     } words[] = {{"host", scene->host},   {"engine", scene->engine}, {"moe", moe->name},
-                 {"dense", dense->name}, {"axis", axis}};
+                 {"dense", dense->name}, {"axis", axis},             {"decode_interval", interval}};
     for (size_t i = 0; i < sizeof words / sizeof words[0] && status == MSCOPE_OK; i++) {
         status = table_set_text(table, words[i].column, words[i].text, err);
     }

@@ -44,8 +44,9 @@ enum mscope_status scene_fill_two_axis(struct table *table, const struct scene_l
 enum mscope_status scene_fill_length_drop(struct table *table, const struct scene_list *list,
                                           struct store *store, struct mscope_error *err);
 
-/* The answer in one sentence or two, without markup. */
-void scene_write_headline(const struct scene *scene, struct store *store, struct strbuf *to);
+/* The answer in one sentence, and the figures behind it, without markup. */
+void scene_write_answer(const struct scene *scene, struct store *store, struct strbuf *to);
+void scene_write_figures(const struct scene *scene, struct store *store, struct strbuf *to);
 
 /* ln of the decode rate at `stratum` of an arm, run by run. */
 enum mscope_status scene_read_stratum(struct samples *samples, struct store *store, const char *arm,

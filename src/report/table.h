@@ -24,7 +24,8 @@ enum table_flags {
     TABLE_FOLD = 1,  /* left out where it says the same in every row; the caption says it instead */
     TABLE_MINOR = 2, /* left out of the terminal and the page; CSV has it */
     TABLE_SPARE = 4, /* left out of the terminal and the page where empty in every row */
-    TABLE_TRUTH = 8  /* 1 shows as "yes", 0 as "no" */
+    TABLE_NONZERO = 16, /* with TABLE_SPARE: zeros are empty, too */
+    TABLE_TRUTH = 8     /* 1 shows as "yes", 0 as "no" */
 };
 
 struct table_column {

@@ -3,8 +3,11 @@
 #include "report/table.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LONG_TEXT = 32 };
 
 static bool is_shown(const struct table *table, size_t i_column, bool *folded);
 static bool is_constant(const struct table *table, size_t i_column);
@@ -13,6 +16,9 @@ static bool is_left(const struct table_column *column);
 static void append_cell(struct strbuf *to, const struct table_cell *cell);
 static void append_folded(const struct table *table, struct strbuf *to, bool html);
 static size_t count_glyphs(const char *text);
+static size_t count_longest_word(const char *label);
+static size_t count_head_lines(const struct table *table, const size_t *widths);
+static size_t take_head_line(struct strbuf *to, const char *label, size_t width, size_t i_line);
 static void append_padded(struct strbuf *to, const char *text, size_t width, bool left);
 static const char *show_cell(struct strbuf *to, const struct table *table, size_t row,
                              size_t i_column);
@@ -64,21 +70,30 @@ void table_write_text(const struct table *table, struct strbuf *to)
         return;
     }
     for (size_t i = 0; i < table->n_columns; i++) {
-        widths[i] = count_glyphs(table->spec->columns[i].label);
+        widths[i] = count_longest_word(table->spec->columns[i].label);
         for (size_t row = 0; row < table->n_rows; row++) {
             size_t n = count_glyphs(show_cell(&cell, table, row, i));
             widths[i] = n > widths[i] ? n : widths[i];
         }
     }
-    for (size_t line = 0; line <= table->n_rows; line++) {
+    size_t n_head = count_head_lines(table, widths);
+    for (size_t line = 0; line < n_head + table->n_rows; line++) {
         for (size_t i = 0; i < table->n_columns; i++) {
-            const struct table_column *column = &table->spec->columns[i];
             bool folded;
-            if (is_shown(table, i, &folded)) {
-                strbuf_append(to, "  ", 2);
-                append_padded(to, line == 0 ? column->label : show_cell(&cell, table, line - 1, i),
-                              widths[i], is_left(column));
+            if (!is_shown(table, i, &folded)) {
+                continue;
             }
+            const struct table_column *column = &table->spec->columns[i];
+            if (line < n_head) { /* heads stand on the first row of the table */
+                size_t n_lines = take_head_line(&cell, column->label, widths[i], SIZE_MAX);
+                size_t skipped = n_head - n_lines;
+                take_head_line(&cell, column->label, widths[i],
+                               line < skipped ? SIZE_MAX : line - skipped);
+            } else {
+                show_cell(&cell, table, line - n_head, i);
+            }
+            strbuf_append(to, "  ", 2);
+            append_padded(to, cell.data != NULL ? cell.data : "", widths[i], is_left(column));
         }
         while (to->n_bytes > 0 && to->data[to->n_bytes - 1] == ' ') {
             to->data[--to->n_bytes] = '\0';
@@ -87,6 +102,57 @@ void table_write_text(const struct table *table, struct strbuf *to)
     }
     strbuf_free(&cell);
     free(widths);
+}
+
+static size_t count_longest_word(const char *label)
+{
+    size_t longest = 0;
+    while (*label != '\0') {
+        size_t length = strcspn(label, " "), n = 0;
+        for (size_t i = 0; i < length; i++) {
+            n += ((unsigned char)label[i] & 0xC0) != 0x80;
+        }
+        longest = n > longest ? n : longest;
+        label += length + (label[length] == ' ');
+    }
+    return longest;
+}
+
+static size_t count_head_lines(const struct table *table, const size_t *widths)
+{
+    size_t most = 1;
+    struct strbuf line = {0};
+    for (size_t i = 0; i < table->n_columns; i++) {
+        bool folded;
+        if (is_shown(table, i, &folded)) {
+            size_t n = take_head_line(&line, table->spec->columns[i].label, widths[i], SIZE_MAX);
+            most = n > most ? n : most;
+        }
+    }
+    strbuf_free(&line);
+    return most;
+}
+
+/* The i-th line of a label broken at spaces to `width`, empty past the last; returns how many. */
+static size_t take_head_line(struct strbuf *to, const char *label, size_t width, size_t i_line)
+{
+    strbuf_clear(to);
+    size_t n_lines = 0, used = 0;
+    while (*label != '\0') {
+        size_t length = strcspn(label, " "), n = 0;
+        for (size_t i = 0; i < length; i++) {
+            n += ((unsigned char)label[i] & 0xC0) != 0x80;
+        }
+        bool breaks = n_lines == 0 || used + 1 + n > width;
+        n_lines += breaks;
+        used = breaks ? n : used + 1 + n;
+        if (n_lines - 1 == i_line) {
+            strbuf_append(to, " ", !breaks);
+            strbuf_append(to, label, length);
+        }
+        label += length + (label[length] == ' ');
+    }
+    return n_lines;
 }
 
 static void append_folded(const struct table *table, struct strbuf *to, bool html)
@@ -98,7 +164,7 @@ static void append_folded(const struct table *table, struct strbuf *to, bool htm
         bool folded = false;
         if (!is_shown(table, i, &folded) && folded) {
             const char *value = show_cell(&cell, table, 0, i);
-            strbuf_printf(to, "%s%s ", between, table->spec->columns[i].label);
+            strbuf_printf(to, "%s%s: ", between, table->spec->columns[i].label);
             if (html) {
                 html_append(to, value);
             } else {
@@ -115,15 +181,17 @@ static void append_folded(const struct table *table, struct strbuf *to, bool htm
 
 void table_write_html(const struct table *table, struct strbuf *to)
 {
-    strbuf_printf(to, "<div class=\"table\"><table id=\"%s\">\n<caption>", table->spec->name);
+    strbuf_printf(to, "<p class=\"caption\"><b>");
     html_append(to, table->spec->title);
+    strbuf_printf(to, "</b>");
     struct strbuf folded = {0};
     append_folded(table, &folded, true);
     if (folded.n_bytes > 0) {
         strbuf_printf(to, " <small>%s</small>", folded.data);
     }
     strbuf_free(&folded);
-    strbuf_printf(to, "</caption>\n<thead><tr>");
+    strbuf_printf(to, "</p>\n<div class=\"table\"><table id=\"%s\">\n<thead><tr>",
+                  table->spec->name);
     bool ignored;
     for (size_t i = 0; i < table->n_columns; i++) {
         if (is_shown(table, i, &ignored)) {
@@ -139,9 +207,12 @@ void table_write_html(const struct table *table, struct strbuf *to)
         strbuf_printf(to, "<tr>");
         for (size_t i = 0; i < table->n_columns; i++) {
             if (is_shown(table, i, &ignored)) {
+                const char *text = show_cell(&cell, table, row, i);
                 bool left = is_left(&table->spec->columns[i]);
-                strbuf_printf(to, "<td%s>", left ? " class=\"words\"" : "");
-                html_append(to, show_cell(&cell, table, row, i));
+                strbuf_printf(to, "<td%s>", !left                            ? ""
+                                            : count_glyphs(text) > LONG_TEXT ? " class=\"words long\""
+                                                                             : " class=\"words\"");
+                html_append(to, text);
                 strbuf_printf(to, "</td>");
             }
         }
@@ -184,7 +255,10 @@ static bool is_empty(const struct table *table, size_t i_column)
 {
     for (size_t row = 0; row < table->n_rows; row++) {
         const struct table_cell *cell = &table->cells[row * table->n_columns + i_column];
-        if (cell->kind != TABLE_NULL && !(cell->kind == TABLE_WORDS && cell->words[0] == '\0')) {
+        bool zero = (table->spec->columns[i_column].flags & TABLE_NONZERO) != 0 &&
+                    cell->kind == TABLE_NUMBER && cell->number == 0;
+        if (cell->kind != TABLE_NULL && !zero &&
+            !(cell->kind == TABLE_WORDS && cell->words[0] == '\0')) {
             return false;
         }
     }
@@ -226,7 +300,7 @@ void table_format_cell(struct strbuf *to, const struct table_column *column,
             break;
         case TABLE_FIGURES: {
             double size = fabs(cell->number);
-            int before = size >= 1 ? (int)floor(log10(size)) + 1 : 1;
+            int before = size > 1e-6 ? (int)floor(log10(size)) + 1 : decimals;
             strbuf_printf(to, "%.*f", before < decimals ? decimals - before : 0, cell->number);
             break;
         }

@@ -22,9 +22,9 @@ const struct table_column bench_columns[] = {
     COUNT("threads", "threads", TABLE_FOLD),
     COUNT("n_runs", "runs", 0),
     FIGURE("prefill_tps", "prefill tok/s", 3, 0),
-    FIGURE("prefill_tps_ci95", "± 95 %", 2, 0),
+    FIGURE("prefill_tps_ci95", "± 95 %", 2, 0),
     FIGURE("decode_tps", "decode tok/s", 3, 0),
-    FIGURE("decode_tps_ci95", "± 95 %", 2, 0),
+    FIGURE("decode_tps_ci95", "± 95 %", 2, 0),
     FIGURE("ttft_ms", "TTFT ms", 3, TABLE_SPARE),
     {"bytes_per_token", "MB/token", TABLE_MB, 0, TABLE_SPARE},
     {"s_mbu", "S-MBU", TABLE_PERCENT, 1, TABLE_SPARE},
@@ -147,21 +147,22 @@ static const struct table_column two_axis[] = {
     WORDS("engine", "engine", TABLE_FOLD),
     WORDS("moe", "MoE model", TABLE_FOLD),
     WORDS("dense", "against", 0),
-    WORDS("axis", "axis", 0),
-    RATIO("active_ratio", "active parameters ×", 0),
-    RATIO("file_ratio", "file ×", 0),
-    RATIO("decode_ratio", "decode rate ×", 0),
-    RATIO("decode_ratio_low", "from", 0),
-    RATIO("decode_ratio_high", "to", 0),
-    RATIO("prefill_ratio", "prefill rate ×", 0),
+    RATIO("decode_ratio", "decode ×", 0),
+    WORDS("decode_interval", "95 %", 0),
     RATIO("memory_ratio", "peak memory ×", 0),
+    WORDS("axis", "axis", 0),
+    RATIO("prefill_ratio", "prefill ×", 0),
+    RATIO("decode_ratio_low", "from", TABLE_MINOR),
+    RATIO("decode_ratio_high", "to", TABLE_MINOR),
+    RATIO("energy_ratio", "J per token ×", TABLE_SPARE),
+    RATIO("active_ratio", "active params ×", 0),
+    RATIO("file_ratio", "file ×", 0),
     RATIO("bytes_ratio", "bytes per token ×", TABLE_SPARE),
-    RATIO("energy_ratio", "energy per token ×", TABLE_SPARE),
     {"synthetic", "synthetic", TABLE_COUNT, 0, TABLE_FOLD | TABLE_TRUTH},
     {0}};
 const struct table_spec tables_two_axis = {
     "two_axis", "Both axes: the MoE model against each dense one",
-    "Each figure is the MoE model's divided by the dense model's; from–to is the 95 % interval of "
+    "Each figure is the MoE model's divided by the dense model's: rates, peak memory, sizes. 95 % is the interval of "
     "the decode ratio, paired by prompt. Active: about as many parameters at work per token. "
     "Memory: the dense model whose file is nearest in size. Looking at one axis alone misleads.",
     two_axis, NULL};

@@ -34,12 +34,12 @@
 #define RATE_COLUMNS                                                                               \
     {"n", "runs", TABLE_COUNT, 0, 0}, {"n_prompts", "prompts", TABLE_COUNT, 0, TABLE_FOLD},        \
         {"decode_tps", "decode tok/s", TABLE_FIGURES, 3, 0},                                       \
-        {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},                                        \
+        {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},                                        \
         {"decode_tps_median", "median", TABLE_FIGURES, 3, 0},                                      \
         {"decode_tps_sd", "sd", TABLE_FIGURES, 2, TABLE_MINOR},                                    \
         {"decode_tps_cv", "CV", TABLE_PERCENT, 1, 0},                                              \
         {"prefill_tps", "prefill tok/s", TABLE_FIGURES, 3, 0},                                     \
-        {"prefill_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},                                       \
+        {"prefill_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},                                       \
         {"prefill_tps_median", "prefill median", TABLE_FIGURES, 3, TABLE_MINOR},                   \
         {"prefill_tps_sd", "prefill sd", TABLE_FIGURES, 2, TABLE_MINOR},                           \
         {"prefill_tps_cv", "prefill CV", TABLE_PERCENT, 1, TABLE_MINOR},                           \
@@ -101,7 +101,7 @@ static const struct table_column length[] = {
     {"n", "runs", TABLE_COUNT, 0, 0},
     {"prompt_tokens", "tokens", TABLE_COUNT, 0, 0},
     {"decode_tps", "decode tok/s", TABLE_FIGURES, 3, 0},
-    {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
+    {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
     {"prefill_tps", "prefill tok/s", TABLE_FIGURES, 3, 0},
     {"ttft_ms_median", "TTFT ms", TABLE_FIGURES, 3, TABLE_SPARE},
     SYNTHETIC,
@@ -136,7 +136,7 @@ static const char stability_sql[] =
 
 #define PHASE(name, label)                                                                         \
     {                                                                                              \
-        name, label, TABLE_FIGURES, 2, TABLE_SPARE                                                 \
+        name, label, TABLE_FIGURES, 2, TABLE_SPARE | TABLE_NONZERO                                                 \
     }
 static const struct table_column breakdown[] = {ARM,
                                                 {"side", "part", TABLE_TEXT, 0, 0},
@@ -191,7 +191,7 @@ static const struct table_column router[] = {
     {"router_ms", "router ms", TABLE_FIGURES, 3, 0},
     {"ffn_ms", "expert FFN ms", TABLE_FIGURES, 3, 0},
     {"share", "routing share", TABLE_PERCENT, 2, 0},
-    {"share_ci95", "± 95 %", TABLE_PERCENT, 2, 0},
+    {"share_ci95", "± 95 %", TABLE_PERCENT, 2, 0},
     {"share_of_means", "share of means", TABLE_PERCENT, 2, TABLE_MINOR},
     {"prefill_share", "in prefill", TABLE_PERCENT, 2, 0},
     {"decode_share", "in decode", TABLE_PERCENT, 2, 0},
@@ -272,10 +272,10 @@ static const struct table_column threads[] = {
     {"threads", "threads", TABLE_COUNT, 0, 0},
     {"n", "runs", TABLE_COUNT, 0, 0},
     {"decode_tps", "decode tok/s", TABLE_FIGURES, 3, 0},
-    {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
+    {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
     {"decode_tps_cv", "CV", TABLE_PERCENT, 1, 0},
     {"prefill_tps", "prefill tok/s", TABLE_FIGURES, 3, 0},
-    {"prefill_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
+    {"prefill_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
     {0}};
 static const char threads_sql[] =
     "SELECT part AS experiment, arm, threads, count(decode_tps) AS n, avg(decode_tps) AS decode_tps,"
@@ -313,7 +313,7 @@ static const struct table_column energy[] = {
     {"energy_source", "source", TABLE_TEXT, 0, TABLE_FOLD},
     {"n", "runs", TABLE_COUNT, 0, 0},
     {"decode_j_per_token", "J/token", TABLE_FIGURES, 3, 0},
-    {"decode_j_per_token_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
+    {"decode_j_per_token_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
     {"decode_j_per_token_net", "above idle", TABLE_FIGURES, 3, 0},
     {"prefill_j_per_token", "J/prompt token", TABLE_FIGURES, 3, 0},
     {"prefill_j_per_token_net", "above idle", TABLE_FIGURES, 3, 0},

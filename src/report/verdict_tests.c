@@ -19,6 +19,10 @@ static enum mscope_status read_range(double *least, double *most, struct store *
                                      struct mscope_error *err);
 static void explain(struct verdict *verdict, const char *reason);
 
+enum { RANGE_BYTES = 48 };
+static const char *show_range(char text[RANGE_BYTES], const struct estimate *figure, double scale,
+                              const char *unit);
+
 enum mscope_status verdict_active_axis(struct verdict *verdict, const struct scene *scene,
                                        struct store *store, struct mscope_error *err)
 {
@@ -44,9 +48,10 @@ static enum mscope_status compare_rates(struct verdict *verdict, const struct sc
     enum mscope_status status = estimate_ratio(&verdict->figure, store, "decode_tps",
                                                scene->moe->name, dense->name, err);
     if (status == MSCOPE_OK && isfinite(verdict->figure.value)) {
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "%.2f times (%.2f–%.2f) the decode rate of %s, file %.1f times as large",
-                 verdict->figure.value, verdict->figure.low, verdict->figure.high, dense->name,
+                 "%.2f times (%s) the decode rate of %s, file %.1f times as large",
+                 verdict->figure.value, show_range(range, &verdict->figure, 1, ""), dense->name,
                  scene->moe->file_bytes / dense->file_bytes);
     }
     return status;
@@ -70,9 +75,10 @@ enum mscope_status verdict_footprint(struct verdict *verdict, const struct scene
         verdict->figure = (struct estimate){most[0] / most[1], least[0] / most[1],
                                             most[0] / least[1],
                                             (size_t)(scene->moe->n_runs + dense->n_runs)};
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "%.2f times (%.2f–%.2f over all runs) the peak memory of %s",
-                 verdict->figure.value, verdict->figure.low, verdict->figure.high, dense->name);
+                 "%.2f times (%s over all runs) the peak memory of %s", verdict->figure.value,
+                 show_range(range, &verdict->figure, 1, ""), dense->name);
     }
     return status;
 }
@@ -87,7 +93,7 @@ enum mscope_status verdict_peak_is_file(struct verdict *verdict, const struct sc
     if (status == MSCOPE_OK && isfinite(most)) {
         verdict->figure = (struct estimate){most, least, most, (size_t)scene->moe->n_runs};
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "peak memory of %s is %.2f times its file (%.2f–%.2f over all runs)",
+                 "peak memory of %s is %.2f times its file (%.2f to %.2f over all runs)",
                  scene->moe->name, most, least, most);
     }
     return status;
@@ -128,11 +134,12 @@ enum mscope_status verdict_length_slope(struct verdict *verdict, const struct sc
         explain(verdict, "short and long prompts were not both measured");
     } else if (status == MSCOPE_OK) {
         verdict->figure = estimate_contrast(terms, n_terms);
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "from short to long prompts %s slows by %.1f points less than the mean of %zu "
-                 "dense models (%.1f to %.1f; negative: more)",
-                 scene->moe->name, 100 * verdict->figure.value, n_dense,
-                 100 * verdict->figure.low, 100 * verdict->figure.high);
+                 "what is left of the rate at long prompts, %s against the mean of %zu dense models: "
+                 "%+.1f %% (%s)",
+                 scene->moe->name, n_dense, 100 * verdict->figure.value,
+                 show_range(range, &verdict->figure, 100, " %"));
     }
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         samples_free(&samples[i]);
@@ -151,9 +158,10 @@ enum mscope_status verdict_energy(struct verdict *verdict, const struct scene *s
                                 dense->name, err);
     }
     if (status == MSCOPE_OK && isfinite(verdict->figure.value)) {
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "%.2f times (%.2f–%.2f) the energy per token of %s", verdict->figure.value,
-                 verdict->figure.low, verdict->figure.high, dense->name);
+                 "%.2f times (%s) the energy per token of %s", verdict->figure.value,
+                 show_range(range, &verdict->figure, 1, ""), dense->name);
     } else {
         char *why = store_text(store,
                                "SELECT energy_reason FROM headline_runs WHERE host_fingerprint = ?1"
@@ -198,10 +206,11 @@ enum mscope_status verdict_cost_tracks_total(struct verdict *verdict, const stru
         verdict->figure = (struct estimate){(log(ratio.value) - middle) / half,
                                             (log(ratio.low) - middle) / half,
                                             (log(ratio.high) - middle) / half, ratio.n};
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "a token takes %.2f times (%.2f–%.2f) as long as one of %s; total parameters "
-                 "predict %.2f times, active ones %.2f",
-                 ratio.value, ratio.low, ratio.high, chosen->name, by_total, by_active);
+                 "a token takes %.2f times (%s) as long as one of %s; total parameters predict "
+                 "%.2f times, active ones %.2f",
+                 ratio.value, show_range(range, &ratio, 1, ""), chosen->name, by_total, by_active);
     }
     return status;
 }
@@ -271,10 +280,11 @@ static enum mscope_status measure_routing(struct verdict *verdict, const struct 
     } else if (status == MSCOPE_OK) {
         verdict->figure = estimate_mean(by_prompt.n >= 3 ? &by_prompt : &by_run);
         verdict->figure.n = by_run.n;
+        char shown[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "router ÷ (router + expert FFN) is %.2f %% (%.2f–%.2f %%, %zu runs)",
-                 100 * verdict->figure.value, 100 * verdict->figure.low,
-                 100 * verdict->figure.high, by_run.n);
+                 "router ÷ (router + expert FFN) is %.2f %% (%s, %zu runs)",
+                 100 * verdict->figure.value, show_range(shown, &verdict->figure, 100, " %"),
+                 by_run.n);
     }
     samples_free(&by_prompt);
     samples_free(&by_run);
@@ -304,10 +314,10 @@ enum mscope_status verdict_stable(struct verdict *verdict, const struct scene *s
         samples_free(&samples);
     }
     if (worst != NULL) {
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "largest CV %.1f %% (%.1f–%.1f %%), of %s over %zu runs",
-                 100 * verdict->figure.value, 100 * verdict->figure.low,
-                 100 * verdict->figure.high, worst->name, verdict->figure.n);
+                 "largest CV %.1f %% (%s), of %s over %zu runs", 100 * verdict->figure.value,
+                 show_range(range, &verdict->figure, 100, " %"), worst->name, verdict->figure.n);
     }
     return status;
 }
@@ -336,4 +346,16 @@ static enum mscope_status read_range(double *least, double *most, struct store *
 static void explain(struct verdict *verdict, const char *reason)
 {
     snprintf(verdict->reason, sizeof verdict->reason, "%s", reason);
+}
+
+static const char *show_range(char text[RANGE_BYTES], const struct estimate *figure, double scale,
+                              const char *unit)
+{
+    if (estimate_has_interval(figure)) {
+        snprintf(text, RANGE_BYTES, "%.2f to %.2f%s", scale * figure->low, scale * figure->high,
+                 unit);
+    } else {
+        snprintf(text, RANGE_BYTES, "no interval");
+    }
+    return text;
 }

@@ -4,7 +4,7 @@
 name = 'breakdown'; width = 560
 load 'common.gp'
 n_parts = 9
-parts = 'attention router dispatch experts "dense FFN" "output, embedding" norms waiting rest'
+parts = 'attention router dispatch experts "dense FFN" "output head" norms waiting rest'
 part_color(i) = word('#2f7ed8 #c0392b #e0a21b #d9632b #2a9d6f #a45ec8 #1f9fb0 #7a7f87 #b9bec4', i)
 upto(k) = sum [c=4:3 + k] extra(c)
 most_1 = 0; most_2 = 0

@@ -5,7 +5,8 @@ name = 'threads'; width = 560
 load 'common.gp'
 fewest = 1e9; most = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), fewest = smaller(fewest, $3), most = larger(most, $3)) nooutput
-legend = 56 + 22 * ((n_names + 1) / 2)
+rows = (n_names + 1) / 2
+legend = 40 + 22 * ((n_names + 1) / 2)
 height = 440 + legend
 set yrange [0:*]
 set xrange [fewest - 0.3 * (most - fewest) / (most > 4 ? 6 : 2):most + 0.3 * (most - fewest) / (most > 4 ? 6 : 2)]
@@ -22,9 +23,10 @@ do for [format in 'svg png pdf'] {
         set origin 0, panel == 1 ? share + (1 - share) / 2 : 0
         set size 1, (1 - share) / 2 + (panel == 1 ? 0 : share)
         set title (panel == 1 ? 'decode' : 'prefill').', tokens per second' offset 0,-0.5 tc rgb ink
-        if (panel == 1) { unset key; unset xlabel } else {
-            set key below Left reverse samplen 2 maxcols 2 textcolor rgb ink
-            set xlabel 'threads' offset 0,0.4 tc rgb ink
+        if (panel == 1) { unset key; unset xlabel; set bmargin 2 } else {
+            set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 2 maxrows rows textcolor rgb ink
+            set bmargin 3.4 + 1.35 * rows
+            set xlabel 'threads' tc rgb ink
         }
         plot for [i=1:n_names] name.'.csv' skip 1 \
                  using ($1 == i ? $3 : NaN):(field(2 + 2 * panel)):(extra(3 + 2 * panel)) \
