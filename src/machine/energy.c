@@ -57,6 +57,25 @@ enum mscope_status energy_open(struct energy_sampler **out, const char *root, co
                          "'%s', expected auto, rapl, ina3221, tegrastats, battery, nvml or none",
                          want);
     }
+    const struct energy_source_class *chosen[N_CLASSES];
+    int n_chosen = 0;
+    for (int i = 0; i < N_CLASSES; i++) {
+        if (is_auto ? classes[i]->covers_cpu : strcmp(want, classes[i]->name) == 0) {
+            chosen[n_chosen++] = classes[i];
+        }
+    }
+    enum mscope_status status = energy_open_class(out, root, chosen, n_chosen, err);
+    if (status == MSCOPE_OK && n_chosen == 0) {
+        snprintf((*out)->reason, sizeof(*out)->reason, "not wanted");
+    }
+    return status;
+}
+
+enum mscope_status energy_open_class(struct energy_sampler **out, const char *root,
+                                     const struct energy_source_class *const *candidates,
+                                     int n_candidates, struct mscope_error *err)
+{
+    *out = NULL;
     struct energy_sampler *sampler = calloc(1, sizeof *sampler);
     if (sampler == NULL) {
         return error_set_memory(err, "energy sampler", sizeof *sampler);
@@ -67,13 +86,8 @@ enum mscope_status energy_open(struct energy_sampler **out, const char *root, co
     pthread_cond_init(&sampler->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&sampler->lock, NULL);
-    for (int i = 0; i < N_CLASSES && sampler->class == NULL; i++) {
-        if (is_auto ? classes[i]->covers_cpu : strcmp(want, classes[i]->name) == 0) {
-            try_source(sampler, root, classes[i]);
-        }
-    }
-    if (!is_auto && strcmp(want, "none") == 0) {
-        snprintf(sampler->reason, sizeof sampler->reason, "not wanted");
+    for (int i = 0; i < n_candidates && sampler->class == NULL; i++) {
+        try_source(sampler, root, candidates[i]);
     }
     *out = sampler;
     return MSCOPE_OK;

@@ -96,7 +96,7 @@ bool energy_series_add(struct energy_series *series, uint64_t clock_ns, double v
     return true;
 }
 
-/* Index of the last sample not after clock_ns; false when there is none. */
+/* Index of the last sample not after clock_ns; false and 0 when there is none. */
 static bool find_before(size_t *i, const struct energy_series *series, uint64_t clock_ns)
 {
     size_t low = 0;
@@ -109,7 +109,7 @@ static bool find_before(size_t *i, const struct energy_series *series, uint64_t 
             high = middle;
         }
     }
-    *i = low - 1;
+    *i = low > 0 ? low - 1 : 0;
     return low > 0;
 }
 
@@ -155,7 +155,7 @@ static bool collect(struct raw *raw, const struct energy_series *series, uint64_
     if (!find_before(&last, series, end_ns)) {
         return true;
     }
-    first = find_before(&first, series, start_ns) ? first : 0;
+    find_before(&first, series, start_ns);
     raw->watts = malloc((last - first + 1) * sizeof *raw->watts);
     if (raw->watts == NULL) {
         return false;

@@ -38,6 +38,12 @@ struct energy_source_class {
 extern const struct energy_source_class energy_source_rapl, energy_source_ina3221,
     energy_source_tegrastats, energy_source_battery, energy_source_nvml;
 
+/* A sampler of the first of these classes that has a source here. */
+struct energy_sampler;
+enum mscope_status energy_open_class(struct energy_sampler **out, const char *root,
+                                     const struct energy_source_class *const *classes,
+                                     int n_classes, struct mscope_error *err);
+
 /* ---- sysfs.c: small files of the kernel ---- */
 
 enum { SYSFS_PATH_BYTES = 512 };

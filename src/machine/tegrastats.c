@@ -143,14 +143,17 @@ static void take_cores(struct tegrastats *out, const char *word)
     out->cpu_share = n > 0 ? sum / n : out->cpu_share;
 }
 
-/* "12unit/34unit", nothing after it. */
+/* "12unit/34unit" or "12/34unit", nothing after it. */
 static bool read_pair(double *a, double *b, const char *word, const char *unit)
 {
     size_t n_unit = strlen(unit);
-    if (!read_number(a, &word) || strncmp(word, unit, n_unit) != 0 || word[n_unit] != '/') {
+    if (!read_number(a, &word)) {
         return false;
     }
-    word += n_unit + 1;
+    word += strncmp(word, unit, n_unit) == 0 ? n_unit : 0;
+    if (*word++ != '/') {
+        return false;
+    }
     return read_number(b, &word) && strcmp(word, unit) == 0;
 }
 
