@@ -41,6 +41,7 @@ enum mscope_status config_check_models(struct config *config, const char *path,
                              "model %s: sha256 '%.70s', expected 64 hexadecimal digits", model->id,
                              model->sha256);
         }
+        status = check_range(path, model->id, "bytes", (double)model->bytes, 0, 1e15, err);
         for (char *c = model->sha256; c != NULL && *c != '\0'; c++) {
             *c = (char)tolower((unsigned char)*c);
         }
@@ -145,6 +146,13 @@ static enum mscope_status check_experiment(const struct config *config,
         if (config_find_prompt(config, experiment->prompts[i], err) == NULL) {
             error_set_object(err, "%s: experiment %s: prompt", path, experiment->id);
             status = MSCOPE_ERR_FORMAT;
+        }
+        for (unsigned j = 0; j < i && status == MSCOPE_OK; j++) {
+            if (strcmp(experiment->prompts[i], experiment->prompts[j]) == 0) {
+                status = error_set(err, MSCOPE_ERR_FORMAT, path,
+                                   "experiment %s: prompt %s twice, expected each once",
+                                   experiment->id, experiment->prompts[i]);
+            }
         }
     }
     return status;

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const double GRACE_S = 60; /* for a worker beyond a run's own time limit */
+static const double GRACE_S = 60;
 static const double MEMORY_SPARE_BYTES = 512e6;
 enum { MAX_GROUP_VALUES = 64 };
 
@@ -289,7 +289,8 @@ static enum mscope_status run_worker(struct block_run *run)
         return status;
     }
     double limit_s = run->job.settings.timeout_s;
-    limit_s = limit_s > 0 ? limit_s + run->job.cooldown_s + GRACE_S : 0;
+    double grace_s = runner->params->grace_s > 0 ? runner->params->grace_s : GRACE_S;
+    limit_s = limit_s > 0 ? limit_s + run->job.cooldown_s + grace_s : 0;
     uint64_t start_ns = clock_now_ns();
     char *line;
     enum child_event event;

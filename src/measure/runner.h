@@ -34,6 +34,7 @@ struct runner_params {
     bool fit;       /* leave out models that do not fit into free memory, instead of trying */
     bool no_stand_ins, no_real;
     bool measure_roofs;
+    double grace_s; /* for a worker beyond a run's own time limit; 0: a minute */
     const char *sensor_root; /* "" */
     void (*tell)(void *user, const struct runner_news *news);
     bool (*stopped)(void *user); /* NULL: never */
