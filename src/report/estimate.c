@@ -126,7 +126,7 @@ enum mscope_status estimate_ratio(struct estimate *out, struct store *store, con
                   " headline_runs WHERE arm = ?2 GROUP BY prompt) y ON x.prompt IS y.prompt"
                   " ORDER BY x.prompt",
                   expression, expression);
-    strbuf_printf(&single, "SELECT ln(%s) FROM headline_runs WHERE arm = ?1 ORDER BY rowid",
+    strbuf_printf(&single, "SELECT ln(%s) FROM headline_runs WHERE arm = ?1 ORDER BY file, line",
                   expression);
     enum mscope_status status = paired.failed || single.failed
                                     ? error_set_memory(err, "a statement", 0)

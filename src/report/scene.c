@@ -265,7 +265,7 @@ static enum mscope_status add_drop(struct table *table, const struct scene *scen
                                    struct mscope_error *err)
 {
     static const char mean[] =
-        "SELECT avg(decode_tps) FROM runs WHERE arm = ?1 AND stratum = ?2 AND at_headline";
+        "SELECT avg(decode_tps) FROM sweep_runs WHERE arm = ?1 AND stratum = ?2";
     struct samples early = {0}, late = {0};
     enum mscope_status status = scene_read_stratum(&early, store, arm->name, "short", err);
     if (status == MSCOPE_OK) {
@@ -303,7 +303,7 @@ enum mscope_status scene_read_stratum(struct samples *samples, struct store *sto
 {
     const char *texts[] = {arm, stratum, NULL};
     return samples_read(samples, store,
-                        "SELECT ln(decode_tps) FROM runs WHERE arm = ?1 AND stratum = ?2"
-                        " AND at_headline ORDER BY rowid",
+                        "SELECT ln(decode_tps) FROM sweep_runs WHERE arm = ?1 AND stratum = ?2"
+                        " ORDER BY file, line",
                         texts, err);
 }

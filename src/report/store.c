@@ -65,7 +65,7 @@ static enum mscope_status create_rows(struct store *store, struct mscope_error *
     list_columns(&create, "typed");
     strbuf_printf(&create,
                   ", arm TEXT, arm_rank INTEGER, part TEXT, used INTEGER, main INTEGER DEFAULT 0,"
-                  " at_headline INTEGER DEFAULT 0);"
+                  " at_headline INTEGER DEFAULT 0, in_sweep INTEGER DEFAULT 0);"
                   "CREATE UNIQUE INDEX one_row ON rows(COALESCE(cell,''), COALESCE(session_id,''),"
                   " COALESCE(started_at,''), COALESCE(host_fingerprint,''));"
                   "CREATE TABLE problems(file TEXT, line INTEGER, kind TEXT, message TEXT);"

@@ -8,8 +8,12 @@
  *   file, line          where the row came from
  *   arm, arm_rank       name for people of (host, engine, model): what tables and figures compare
  *   used                0: left out, because its condition is "do not use"
+ *   part                the experiment, with its study where two studies have one of that name
  *   main, at_headline   of the experiment that answers the headline; of its number of threads
- * View `runs`: rows of studies that are ok and used.
+ *   in_sweep            of the experiment that varies the length of the prompt
+ * View `runs`: rows of studies that are ok and used; `headline_runs`: those that are main and
+ * at_headline; `sweep_runs`: those in_sweep, with a stratum, and at_headline. Table `arms`: arm,
+ * arm_rank.
  */
 #ifndef REPORT_STORE_H
 #define REPORT_STORE_H

@@ -65,9 +65,16 @@ static const char choose_main[] =
     "  m.host_fingerprint IS rows.host_fingerprint AND m.threads IS rows.threads);"
     "DROP TABLE mains; DROP TABLE modes;";
 
+static const char choose_sweep[] =
+    "UPDATE rows SET in_sweep = 1 WHERE stratum IS NOT NULL AND part = (SELECT part FROM rows b WHERE"
+    "  b.kind IS NOT 'bench' AND b.status = 'ok' AND b.stratum IS NOT NULL AND b.host_fingerprint IS"
+    "  rows.host_fingerprint GROUP BY part HAVING count(DISTINCT stratum) > 1 ORDER BY"
+    "  count(DISTINCT arm) DESC, count(DISTINCT stratum) DESC, count(*) DESC, part LIMIT 1);";
+
 static const char make_views[] =
     "CREATE VIEW runs AS SELECT * FROM rows WHERE kind IS NOT 'bench' AND status = 'ok' AND used;"
-    "CREATE VIEW headline_runs AS SELECT * FROM runs WHERE main AND at_headline;";
+    "CREATE VIEW headline_runs AS SELECT * FROM runs WHERE main AND at_headline;"
+    "CREATE VIEW sweep_runs AS SELECT * FROM runs WHERE in_sweep AND at_headline;";
 
 /* Groups that would be left with fewer than two runs, and had any. */
 static const char count_starved[] =
@@ -116,6 +123,9 @@ enum mscope_status store_finish(struct store *store, bool keep_all, struct mscop
     }
     if (status == MSCOPE_OK) {
         status = store_run(store, choose_main, err);
+    }
+    if (status == MSCOPE_OK) {
+        status = store_run(store, choose_sweep, err);
     }
     if (status != MSCOPE_OK) {
         return status;

@@ -110,7 +110,7 @@ static const char length_sql[] =
     "SELECT arm, stratum, count(decode_tps) AS n, avg(prompt_tokens) AS prompt_tokens,"
     " avg(decode_tps) AS decode_tps, ci95(decode_tps, prompt) AS decode_tps_ci95,"
     " avg(prefill_tps) AS prefill_tps, median(ttft_ms) AS ttft_ms_median,"
-    " max(synthetic) AS synthetic FROM runs WHERE stratum IS NOT NULL AND at_headline"
+    " max(synthetic) AS synthetic FROM sweep_runs"
     " GROUP BY arm_rank, arm, stratum ORDER BY arm_rank, arm, avg(prompt_tokens)";
 
 static const struct table_column stability[] = {
@@ -173,9 +173,10 @@ static const struct table_column breakdown[] = {ARM,
                     PER_TOKEN(side, "norm", tokens) sampling                                       \
     " AS sampling_ms," PER_TOKEN(side, "barrier", tokens) PER_TOKEN(side, "io", tokens)            \
         PER_TOKEN(side, "other", tokens) " avg(" side                                              \
-    "_parts_share) AS parts_share, avg(probe_overhead_share) AS overhead, arm_rank FROM runs"      \
-    " WHERE at_headline AND " side "_other_ns IS NOT NULL AND " tokens " > 0"                      \
-    " GROUP BY arm_rank, arm, threads"
+    "_parts_share) AS parts_share, (SELECT avg(probe_overhead_share) FROM runs o WHERE o.arm ="    \
+    " r.arm) AS overhead, arm_rank FROM runs r WHERE at_headline AND main = (SELECT max(main) FROM" \
+    " runs WHERE at_headline AND " side "_other_ns IS NOT NULL) AND " side                         \
+    "_other_ns IS NOT NULL AND " tokens " > 0 GROUP BY arm_rank, arm, threads"
 static const char breakdown_sql[] =
     "SELECT arm, side, threads, n, wall_ms, attention_ms, kv_ms, router_ms, dispatch_ms, experts_ms,"
     " shared_ms, ffn_ms, output_ms, embedding_ms, norm_ms, sampling_ms, barrier_ms, io_ms, other_ms,"
@@ -359,7 +360,8 @@ const struct table_spec tables_list[TABLES_N] = {
     [TABLES_BREAKDOWN] =
         TABLE(breakdown, "Where the time goes, ms per token",
               "From inside the engine; prefill per prompt token. Sum of parts: the share of the "
-              "wall clock that the named parts explain."),
+              "wall clock that the named parts explain. Cost of the split: what measuring it adds to "
+              "the time of decode, by interleaved runs with and without."),
     [TABLES_ROUTER] = TABLE(
         router, "Routing against expert arithmetic",
         "Routing share is the study's ratio router ÷ (router + expert FFN) of prefill and decode "

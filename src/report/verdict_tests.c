@@ -265,7 +265,7 @@ static enum mscope_status measure_routing(struct verdict *verdict, const struct 
                   range);
     strbuf_printf(&single,
                   "SELECT routing_share FROM runs WHERE arm = ?1 AND at_headline AND %s ORDER BY"
-                  " rowid",
+                  " file, line",
                   range);
     const char *texts[] = {scene->moe->name, NULL};
     struct samples by_prompt = {0}, by_run = {0};
@@ -303,7 +303,7 @@ enum mscope_status verdict_stable(struct verdict *verdict, const struct scene *s
         const char *texts[] = {scene->arms[i].name, NULL};
         struct samples samples = {0};
         status = samples_read(&samples, store,
-                              "SELECT decode_tps FROM headline_runs WHERE arm = ?1 ORDER BY rowid",
+                              "SELECT decode_tps FROM headline_runs WHERE arm = ?1 ORDER BY file, line",
                               texts, err);
         struct estimate found = estimate_cv(&samples);
         if (status == MSCOPE_OK && isfinite(found.value) &&
