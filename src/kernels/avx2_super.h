@@ -175,7 +175,7 @@ TILES_INLINE void avx2_quants_q3_k(__m256i quants[4], const uint8_t *block, cons
 }
 
 /* The 6-bit scales of IQ4_XS, one per group of 32, less 32: nibbles and bit pairs to bytes. */
-TILES_INLINE __m256i avx2_scales_iq4_xs(const uint8_t *block)
+TILES_INLINE struct avx2_super avx2_head_iq4_xs(const uint8_t *block)
 {
     const struct block_iq4_xs *b = (const void *)block;
     uint64_t high = block_u16(b->scales_h), low = block_u32(b->scales_l);
@@ -185,16 +185,22 @@ TILES_INLINE __m256i avx2_scales_iq4_xs(const uint8_t *block)
     high = (high | high << 24) & 0x000000ff000000ffu;
     high = (high | high << 12) & 0x000f000f000f000fu;
     high = (high | high << 6) & 0x0303030303030303u;
-    return _mm256_sub_epi16(avx2_scales_of_groups(low | high << 4), _mm256_set1_epi16(32));
+    __m256i scales = avx2_scales_of_groups(low | high << 4);
+    return (struct avx2_super){.scale = avx2_f16(b->d),
+                               .scales = _mm256_sub_epi16(scales, _mm256_set1_epi16(32))};
 }
 
-/* Group g of IQ4_XS, signed. */
-TILES_INLINE __m256i avx2_quants_iq4_xs(const uint8_t *block, int g)
+/* Signed. */
+TILES_INLINE void avx2_quants_iq4_xs(__m256i quants[4], const uint8_t *block, const int half)
 {
     const struct block_iq4_xs *b = (const void *)block;
-    __m128i packed = avx2_load128(b->qs + 16 * g);
-    __m256i both = avx2_low_nibbles(avx2_pair(packed, _mm_srli_epi16(packed, 4)));
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(avx2_load128(block_iq4_values)), both);
+    __m256i levels = _mm256_broadcastsi128_si256(avx2_load128(block_iq4_values));
+    TILES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        __m128i packed = avx2_load128(b->qs + 64 * half + 16 * i);
+        __m256i both = avx2_low_nibbles(avx2_pair(packed, _mm_srli_epi16(packed, 4)));
+        quants[i] = _mm256_shuffle_epi8(levels, both);
+    }
 }
 
 #endif

@@ -136,17 +136,4 @@ SUPER(q3_k, avx2_head_q3_k, 4, 0)
 SUPER(q4_k, avx2_head_q45_k, 0, 1)
 SUPER(q5_k, avx2_head_q45_k, 0, 1)
 SUPER(q6_k, avx2_head_q6_k, 32, 0)
-
-void avx2_dequantize_iq4_xs(float *dst, const void *src, size_t n)
-{
-    const struct block_iq4_xs *b = src;
-    for (size_t i = 0; i < n; i += SUPER_BLOCK_ELEMS, b++) {
-        const uint8_t *block = (const uint8_t *)b;
-        struct avx2_super w = {.scale = avx2_f16(b->d), .scales = avx2_scales_iq4_xs(block)};
-        TILES_UNROLL
-        for (int g = 0; g < 8; g++) {
-            scale_group(dst + i + (size_t)(32 * g), avx2_quants_iq4_xs(block, g), &w,
-                        avx2_shuffle_scales(w.scales, g), _mm256_setzero_si256(), 0);
-        }
-    }
-}
+SUPER(iq4_xs, avx2_head_iq4_xs, 0, 0)
