@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From raw rows to tables, figures, verdicts and one page. Reads rows only (measure/row_file.h),
+ * From raw rows to tables, figures, verdicts and one page. Reads rows only (measure/record.h),
  * derives everything else from them, and never measures. Files are written under their name when
  * complete. Never prints; notes for people are collected. One thread.
  *

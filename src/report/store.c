@@ -3,24 +3,23 @@
 #include "report/store.h"
 
 #include "measure/record.h"
-#include "measure/row_file.h"
 #include "report/store_names.h"
 
 #include "base/strbuf.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct reading { /* of one file */
-    struct store *store;
-    const char *path;
-};
-
 static enum mscope_status create_rows(struct store *store, struct mscope_error *err);
 static void list_columns(struct strbuf *sql, const char *type_of_column);
-static row_visit_fn add_row;
+static enum mscope_status add_lines(struct store *store, const char *path,
+                                    struct mscope_error *err);
+static enum mscope_status add_line(struct store *store, const char *path, uint64_t i_line,
+                                   const char *line, size_t n_bytes, struct record *record,
+                                   struct mscope_error *err);
 static int bind_record(sqlite3_stmt *insert, const struct record *record, int i);
 static int bind_field(sqlite3_stmt *insert, const struct record *record, const json_t *row,
                       const struct record_field *field, int *i);
@@ -30,9 +29,6 @@ static int bind_list(sqlite3_stmt *insert, int i, const json_t *list);
 static enum mscope_status add_problem(struct store *store, const char *file, uint64_t line,
                                       const char *kind, const char *message,
                                       struct mscope_error *err);
-static enum mscope_status add_findings(struct store *store, const char *path,
-                                       const struct row_file_report *found,
-                                       struct mscope_error *err);
 
 enum mscope_status store_open(struct store *store, struct mscope_error *err)
 {
@@ -115,74 +111,90 @@ static void list_columns(struct strbuf *sql, const char *how)
 
 enum mscope_status store_add_file(struct store *store, const char *path, struct mscope_error *err)
 {
-    struct reading reading = {store, path};
-    struct row_file_report found = {0};
-    uint64_t refused = store->n_refused, duplicates = store->n_duplicates, rows = store->n_rows;
+    const struct store before = *store;
     enum mscope_status status = store_run(store, "BEGIN", err);
+    if (status != MSCOPE_OK) {
+        return status;
+    }
+    status = add_lines(store, path, err);
+    enum mscope_status ended = store_run(store, "COMMIT", status == MSCOPE_OK ? err : NULL);
+    status = status != MSCOPE_OK ? status : ended;
+    sqlite3_stmt *insert = NULL;
     if (status == MSCOPE_OK) {
-        status = row_file_read(path, add_row, &reading, &found, err);
-        enum mscope_status ended =
-            store_run(store, "COMMIT", status == MSCOPE_OK ? err : NULL);
-        status = status != MSCOPE_OK ? status : ended;
+        store->n_files++;
+        status = store_prepare(store, &insert, "INSERT INTO inputs VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                               (const char *const[]){path, NULL}, err);
     }
-    if (status != MSCOPE_OK) {
-        return status;
-    }
-    store->n_files++;
-    store->n_corrupt += found.n_corrupt;
-    store->n_other_schema += found.n_other_schema;
-    sqlite3_stmt *insert;
-    status = store_prepare(store, &insert, "INSERT INTO inputs VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-                           (const char *const[]){path, NULL}, err);
-    if (status != MSCOPE_OK) {
-        return status;
-    }
-    sqlite3_bind_int64(insert, 2, (sqlite3_int64)(store->n_rows - rows));
-    sqlite3_bind_int64(insert, 3, (sqlite3_int64)found.n_corrupt);
-    sqlite3_bind_int64(insert, 4, (sqlite3_int64)found.n_other_schema);
-    sqlite3_bind_int64(insert, 5, (sqlite3_int64)(store->n_refused - refused));
-    sqlite3_bind_int64(insert, 6, (sqlite3_int64)(store->n_duplicates - duplicates));
-    if (sqlite3_step(insert) != SQLITE_DONE) {
-        status = store_error(store, "note a file", err);
-    }
-    sqlite3_finalize(insert);
-    return status == MSCOPE_OK ? add_findings(store, path, &found, err) : status;
-}
-
-static enum mscope_status add_findings(struct store *store, const char *path,
-                                       const struct row_file_report *found,
-                                       struct mscope_error *err)
-{
-    enum mscope_status status = MSCOPE_OK;
-    uint64_t n = found->n_corrupt < ROW_FILE_LISTED ? found->n_corrupt : ROW_FILE_LISTED;
-    for (uint64_t i = 0; i < n && status == MSCOPE_OK; i++) {
-        const char *what = i == 0 ? found->first_problem : "not a row";
-        status = add_problem(store, path, found->corrupt_lines[i], "corrupt", what, err);
-    }
-    if (status == MSCOPE_OK && found->n_other_schema > 0) {
-        char text[128];
-        snprintf(text, sizeof text, "%llu rows of schema version %lld, this program reads %d",
-                 (unsigned long long)found->n_other_schema, (long long)found->other_schema,
-                 (int)RECORD_SCHEMA);
-        status = add_problem(store, path, 0, "other schema", text, err);
+    if (status == MSCOPE_OK) {
+        const uint64_t counts[] = {store->n_rows - before.n_rows,
+                                   store->n_corrupt - before.n_corrupt,
+                                   store->n_other_schema - before.n_other_schema,
+                                   store->n_refused - before.n_refused,
+                                   store->n_duplicates - before.n_duplicates};
+        for (int i = 0; i < 5; i++) {
+            sqlite3_bind_int64(insert, i + 2, (sqlite3_int64)counts[i]);
+        }
+        if (sqlite3_step(insert) != SQLITE_DONE) {
+            status = store_error(store, "note a file", err);
+        }
+        sqlite3_finalize(insert);
     }
     return status;
 }
 
-static enum mscope_status add_row(void *user, const struct record *record, uint64_t i_line,
-                                  struct mscope_error *err)
+static enum mscope_status add_lines(struct store *store, const char *path, struct mscope_error *err)
 {
-    const struct reading *reading = user;
-    struct store *store = reading->store;
-    struct mscope_error refusal;
-    if (record_check(record, &refusal) != MSCOPE_OK) {
-        char text[800];
+    FILE *stream = fopen(path, "rb");
+    if (stream == NULL) {
+        return error_set_errno(err, errno, path, "open");
+    }
+    struct record record;
+    record_init(&record);
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t n_bytes;
+    enum mscope_status status = MSCOPE_OK;
+    for (uint64_t i = 1; status == MSCOPE_OK && (n_bytes = getline(&line, &capacity, stream)) > 0;
+         i++) {
+        if (strspn(line, " \t\r\n") < (size_t)n_bytes) {
+            status = add_line(store, path, i, line, (size_t)n_bytes, &record, err);
+        }
+    }
+    if (status == MSCOPE_OK && ferror(stream) != 0) {
+        status = error_set_errno(err, errno, path, "read");
+    }
+    free(line);
+    record_free(&record);
+    fclose(stream);
+    return status;
+}
+
+/* A row, or why it is none. */
+static enum mscope_status add_line(struct store *store, const char *path, uint64_t i_line,
+                                   const char *line, size_t n_bytes, struct record *record,
+                                   struct mscope_error *err)
+{
+    struct mscope_error problem;
+    const char *kind = NULL;
+    enum mscope_status status = record_from_line(record, line, n_bytes, &problem);
+    if (status == MSCOPE_ERR_MEMORY) {
+        return error_set_memory(err, "a row", n_bytes);
+    }
+    if (status == MSCOPE_ERR_UNSUPPORTED) {
+        kind = "other schema";
+        store->n_other_schema++;
+    } else if (status != MSCOPE_OK) {
+        kind = "corrupt";
+        store->n_corrupt++;
+    } else if (record_check(record, &problem) != MSCOPE_OK) {
+        kind = "refused";
         store->n_refused++;
-        return add_problem(store, reading->path, i_line, "refused",
-                           mscope_error_text(&refusal, text, sizeof text), err);
+    }
+    if (kind != NULL) {
+        return add_problem(store, path, i_line, kind, problem.detail, err);
     }
     sqlite3_reset(store->insert);
-    int code = sqlite3_bind_text(store->insert, 1, reading->path, -1, SQLITE_TRANSIENT);
+    int code = sqlite3_bind_text(store->insert, 1, path, -1, SQLITE_TRANSIENT);
     if (code == SQLITE_OK) {
         code = sqlite3_bind_int64(store->insert, 2, (sqlite3_int64)i_line);
     }
@@ -192,11 +204,9 @@ static enum mscope_status add_row(void *user, const struct record *record, uint6
     if (code != SQLITE_OK || sqlite3_step(store->insert) != SQLITE_DONE) {
         return store_error(store, "add a row", err);
     }
-    if (sqlite3_changes(store->db) == 0) {
-        store->n_duplicates++;
-    } else {
-        store->n_rows++;
-    }
+    bool is_new = sqlite3_changes(store->db) > 0;
+    store->n_rows += is_new;
+    store->n_duplicates += !is_new;
     return MSCOPE_OK;
 }
 
@@ -284,21 +294,27 @@ static int bind_list(sqlite3_stmt *insert, int i, const json_t *list)
     return code;
 }
 
+/* A message may quote bytes of the line: only plain characters are kept. */
 static enum mscope_status add_problem(struct store *store, const char *file, uint64_t line,
                                       const char *kind, const char *message,
                                       struct mscope_error *err)
 {
-    char number[32];
-    snprintf(number, sizeof number, "%llu", (unsigned long long)line);
+    char safe[512];
+    snprintf(safe, sizeof safe, "%s", message);
+    for (char *c = safe; *c != '\0'; c++) {
+        *c = *c >= 0x20 && *c < 0x7F ? *c : '?';
+    }
     sqlite3_stmt *insert;
-    enum mscope_status status = store_prepare(
-        store, &insert, "INSERT INTO problems VALUES(?1, nullif(CAST(?2 AS INTEGER), 0), ?3, ?4)",
-        (const char *const[]){file, number, kind, message, NULL}, err);
-    if (status == MSCOPE_OK && sqlite3_step(insert) != SQLITE_DONE) {
+    enum mscope_status status =
+        store_prepare(store, &insert, "INSERT INTO problems VALUES(?1, ?4, ?2, ?3)",
+                      (const char *const[]){file, kind, safe, NULL}, err);
+    if (status != MSCOPE_OK) {
+        return status;
+    }
+    sqlite3_bind_int64(insert, 4, (sqlite3_int64)line);
+    if (sqlite3_step(insert) != SQLITE_DONE) {
         status = store_error(store, "note a problem", err);
     }
-    if (status == MSCOPE_OK) {
-        sqlite3_finalize(insert);
-    }
+    sqlite3_finalize(insert);
     return status;
 }
