@@ -135,7 +135,7 @@ static enum mscope_status read_options(struct bench *bench, const struct options
 static enum mscope_status read_tests(struct bench *bench, struct mscope_error *err)
 {
     int prompts[BENCH_MAX_LIST], gens[BENCH_MAX_LIST], depths[BENCH_MAX_LIST];
-    int n_prompts, n_gens, n_depths;
+    int n_prompts = 0, n_gens = 0, n_depths = 0;
     const struct options *options = bench->options;
     enum mscope_status status =
         plan_parse_list(prompts, &n_prompts, BENCH_MAX_LIST, options_text(options, "prompt"),

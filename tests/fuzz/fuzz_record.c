@@ -47,12 +47,14 @@ static void read_line(const char *line, size_t n_bytes)
 
 static void read_file(const char *bytes, size_t n_bytes)
 {
-    static char path[64];
+    static char path[256];
     struct row_file *file = NULL;
     struct row_file_report report;
     struct mscope_error err;
     if (path[0] == '\0') {
-        snprintf(path, sizeof path, "/tmp/fuzz-record-%ld.jsonl", (long)getpid());
+        const char *folder = getenv("TMPDIR");
+        snprintf(path, sizeof path, "%.200s/fuzz-record-%ld.jsonl",
+                 folder != NULL ? folder : "/tmp", (long)getpid());
     }
     FILE *stream = fopen(path, "wb");
     if (stream == NULL) {
