@@ -27,7 +27,7 @@ struct step {
 
 struct driver {
     const struct claims *claims;
-    char out[4096]; /* absolute; commands find it as $OUT */
+    char out[4096];           /* absolute; commands find it as $OUT */
     const char *last_command; /* of the step before: claims may share one run */
     int last_code;
     struct step steps[MAX_STEPS];

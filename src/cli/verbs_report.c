@@ -35,8 +35,10 @@ const struct cli_example report_examples[] = {
 
 const char report_text_help[] =
     "Derives everything from raw rows alone, so that it can be run again by anyone who has them: "
-    "report.html (one file, no network), tables/*.csv, figures/* (SVG, PNG, PDF with the data and the "
-    "script of each), rows.csv, moescope.sqlite, HARDWARE.md. Lines that are no rows are counted and "
+    "report.html (one file, no network), tables/*.csv, figures/* (SVG, PNG, PDF with the data and "
+    "the "
+    "script of each), rows.csv, moescope.sqlite, HARDWARE.md. Lines that are no rows are counted "
+    "and "
     "left out; rows without commit or host are refused. The study's claims are tried: reproduced, "
     "refuted, or not measurable here with the reason. docs/REPORT.md describes each file.";
 
@@ -72,9 +74,13 @@ const struct cli_example reproduce_examples[] = {
 };
 
 const char reproduce_text_help[] =
-    "Walks through configs/claims.yaml: prints each claim and its command, runs it, compares its figure "
+    "Walks through configs/claims.yaml: prints each claim and its command, runs it, compares its "
+    "figure "
     "with what is claimed, goes on after a failure, and sums up. 'gates' runs only what is "
-    "deterministic and ends with 1 when anything failed; 'all' runs the measurements, too, and always "
-    "ends with 0; both check the documents first. 'check' does only that: every number in README.md, "
-    "ARCHITECTURE.md and docs/ that is followed by <!-- claim:ID --> must agree with its result file. "
+    "deterministic and ends with 1 when anything failed; 'all' runs the measurements, too, and "
+    "always "
+    "ends with 0; both check the documents first. 'check' does only that: every number in "
+    "README.md, "
+    "ARCHITECTURE.md and docs/ that is followed by <!-- claim:ID --> must agree with its result "
+    "file. "
     "Commands run in the source tree by /bin/sh with $MOESCOPE (this program) and $OUT.";

@@ -32,8 +32,10 @@ static struct function {
     int n_arguments;
     figure_fn *find;
 } functions[] = {
-    {"median", 1, find_median}, {"sd", 1, find_sd},
-    {"cv", 1, find_cv},         {"ci95", 2, find_ci95},
+    {"median", 1, find_median},
+    {"sd", 1, find_sd},
+    {"cv", 1, find_cv},
+    {"ci95", 2, find_ci95},
     {"cv_within", 2, find_cv_within},
 };
 
@@ -73,8 +75,7 @@ static void step(sqlite3_context *context, int n_arguments, sqlite3_value **argu
         all->items = items;
         all->capacity = capacity;
     }
-    const char *cluster =
-        n_arguments > 1 ? (const char *)sqlite3_value_text(arguments[1]) : NULL;
+    const char *cluster = n_arguments > 1 ? (const char *)sqlite3_value_text(arguments[1]) : NULL;
     char *copy = strdup(cluster != NULL ? cluster : "");
     if (copy == NULL) {
         all->failed = true;

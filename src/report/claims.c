@@ -53,8 +53,8 @@ static const cyaml_schema_value_t top = {
 static enum mscope_status check_claim(const struct claims *claims, unsigned i, const char *path,
                                       struct mscope_error *err);
 static size_t split(char *line, char separator, char **fields);
-static bool matches(const char *where, char **names, char **fields, size_t n_names,
-                    size_t n_fields, const char **unknown);
+static bool matches(const char *where, char **names, char **fields, size_t n_names, size_t n_fields,
+                    const char **unknown);
 static size_t find(char **names, size_t n, const char *name, size_t length);
 
 struct scan { /* over the rows of a result file */
@@ -130,8 +130,8 @@ enum mscope_status claims_read_figure(double *out, const struct claim *claim, co
 {
     struct strbuf path = {0}, text = {0};
     strbuf_printf(&path, "%s/%s", folder, claim->result);
-    enum mscope_status status = path.failed ? error_set_memory(err, "a path", 0)
-                                            : files_read(&text, path.data, err);
+    enum mscope_status status =
+        path.failed ? error_set_memory(err, "a path", 0) : files_read(&text, path.data, err);
     if (status != MSCOPE_OK) {
         goto done;
     }
@@ -151,9 +151,8 @@ enum mscope_status claims_read_figure(double *out, const struct claim *claim, co
         size_t n = split(line, separator, head ? names : fields);
         if (head) {
             n_names = n;
-            i_column = claim->column != NULL
-                           ? find(names, n, claim->column, strlen(claim->column))
-                           : 0;
+            i_column =
+                claim->column != NULL ? find(names, n, claim->column, strlen(claim->column)) : 0;
             if (i_column == n) {
                 unknown = claim->column;
             }
@@ -196,7 +195,8 @@ static enum mscope_status take_row(struct scan *scan, const char *text, const ch
         return error_set(err, MSCOPE_ERR_FORMAT, path, "claim %s: '%s', expected a number",
                          scan->claim->id, text);
     }
-    bool better = scan->n_rows == 1 || (scan->claim->take == CLAIMS_LEAST && value < scan->figure) ||
+    bool better = scan->n_rows == 1 ||
+                  (scan->claim->take == CLAIMS_LEAST && value < scan->figure) ||
                   (scan->claim->take == CLAIMS_MOST && value > scan->figure);
     scan->figure = better ? value : scan->figure;
     return MSCOPE_OK;
@@ -234,8 +234,8 @@ static size_t split(char *line, char separator, char **fields)
 }
 
 /* Every "name=value" of `where`, separated by ';'. */
-static bool matches(const char *where, char **names, char **fields, size_t n_names,
-                    size_t n_fields, const char **unknown)
+static bool matches(const char *where, char **names, char **fields, size_t n_names, size_t n_fields,
+                    const char **unknown)
 {
     while (where != NULL && *where != '\0') {
         where += strspn(where, " ;\n");

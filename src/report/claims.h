@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of claims (configs/claims.yaml): what README and docs promise, the one command that
- * shows it and the one result file that holds its figure. A number in a document is tied to its claim
- * by a comment right after it; the check compares it, at the precision written, with the result
- * file. Runs nothing itself. One thread.
+ * shows it and the one result file that holds its figure. A number in a document is tied to its
+ * claim by a comment right after it; the check compares it, at the precision written, with the
+ * result file. Runs nothing itself. One thread.
  */
 #ifndef REPORT_CLAIMS_H
 #define REPORT_CLAIMS_H
@@ -21,13 +21,13 @@ enum claims_take { CLAIMS_ONE, CLAIMS_COUNT, CLAIMS_LEAST, CLAIMS_MOST };
 struct claim {
     char *id, *text;
     enum claims_kind kind;
-    char *command;   /* for sh, in the root of the source tree; NULL: the figure needs no run */
-    char *result;    /* .csv or .tsv below results/, and below $OUT after a run; NULL: none */
-    char *where;     /* rows that count: "arm=OLMoE; side=decode"; NULL: all */
-    char *column;    /* NULL with take: count */
+    char *command; /* for sh, in the root of the source tree; NULL: the figure needs no run */
+    char *result;  /* .csv or .tsv below results/, and below $OUT after a run; NULL: none */
+    char *where;   /* rows that count: "arm=OLMoE; side=decode"; NULL: all */
+    char *column;  /* NULL with take: count */
     enum claims_take take;
-    double *scale;         /* figure × scale is the number in documents; NULL: 1 */
-    double *least, *most;  /* what holds on every machine; NULL: open */
+    double *scale;        /* figure × scale is the number in documents; NULL: 1 */
+    double *least, *most; /* what holds on every machine; NULL: open */
 };
 struct claims {
     struct claim *list;
@@ -45,15 +45,15 @@ enum mscope_status claims_read_figure(double *out, const struct claim *claim, co
 
 /*
  * Numbers of README.md, ARCHITECTURE.md and docs/ in `root` that carry <!-- claim:ID --> against
- * root/results. `findings` gets one line each that disagrees, has no claim or no number; *n_numbers is how
- * many were compared.
+ * root/results. `findings` gets one line each that disagrees, has no claim or no number; *n_numbers
+ * is how many were compared.
  */
 enum mscope_status claims_check_documents(const struct claims *claims, const char *root,
                                           size_t *n_numbers, struct files_list *findings,
                                           struct mscope_error *err);
 /* One document; `text` is its content. */
-enum mscope_status claims_check_text(const struct claims *claims, const char *name, const char *text,
-                                     const char *results, size_t *n_numbers,
+enum mscope_status claims_check_text(const struct claims *claims, const char *name,
+                                     const char *text, const char *results, size_t *n_numbers,
                                      struct files_list *findings, struct mscope_error *err);
 
 #endif

@@ -59,9 +59,8 @@ static enum mscope_status check_file(const struct claims *claims, const char *ro
     struct strbuf path = {0}, results = {0}, text = {0};
     strbuf_printf(&path, "%s/%s", root, name);
     strbuf_printf(&results, "%s/results", root);
-    enum mscope_status status = path.failed || results.failed
-                                    ? error_set_memory(err, "a path", 0)
-                                    : files_read(&text, path.data, err);
+    enum mscope_status status = path.failed || results.failed ? error_set_memory(err, "a path", 0)
+                                                              : files_read(&text, path.data, err);
     if (status == MSCOPE_OK && text.data != NULL) {
         status = claims_check_text(claims, name, text.data, results.data, n_numbers, findings, err);
     }
@@ -72,8 +71,8 @@ static enum mscope_status check_file(const struct claims *claims, const char *ro
 }
 
 /* Code, fenced or quoted, may show the notation without meaning it. */
-enum mscope_status claims_check_text(const struct claims *claims, const char *name, const char *text,
-                                     const char *results, size_t *n_numbers,
+enum mscope_status claims_check_text(const struct claims *claims, const char *name,
+                                     const char *text, const char *results, size_t *n_numbers,
                                      struct files_list *findings, struct mscope_error *err)
 {
     enum mscope_status status = MSCOPE_OK;
@@ -128,7 +127,8 @@ static enum mscope_status check_mark(const struct claims *claims, const char *pl
         return MSCOPE_OK; /* the mark ties a sentence to a gate */
     }
     if (!read_number_before(line, mark, &written, &decimals)) {
-        return files_note(findings, err, "%s: claim %s: no number right before the mark", place, id);
+        return files_note(findings, err, "%s: claim %s: no number right before the mark", place,
+                          id);
     }
     (*n_numbers)++;
     if (claims_read_figure(&committed, claim, results, &problem) != MSCOPE_OK) {
@@ -160,8 +160,8 @@ static bool read_number_before(const char *line, const char *mark, double *value
         end--;
     }
     const char *start = end;
-    while (start > line && (isdigit((unsigned char)start[-1]) || start[-1] == '.' ||
-                            start[-1] == ',')) {
+    while (start > line &&
+           (isdigit((unsigned char)start[-1]) || start[-1] == '.' || start[-1] == ',')) {
         start--;
     }
     if (start > line && start[-1] == '-' && (start - 1 == line || start[-2] == ' ')) {

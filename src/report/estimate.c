@@ -139,8 +139,8 @@ enum mscope_status estimate_ratio(struct estimate *out, struct store *store, con
     }
     if (status == MSCOPE_OK) {
         struct estimate_term terms[] = {{1, &first}, {-1, &second}};
-        struct estimate logarithm = by_prompt.n >= MIN_PROMPTS ? estimate_mean(&by_prompt)
-                                                               : estimate_contrast(terms, 2);
+        struct estimate logarithm =
+            by_prompt.n >= MIN_PROMPTS ? estimate_mean(&by_prompt) : estimate_contrast(terms, 2);
         logarithm.n = first.n + second.n;
         *out = estimate_exponential(logarithm);
     }

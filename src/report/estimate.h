@@ -39,9 +39,9 @@ struct estimate estimate_contrast(const struct estimate_term *terms, size_t n_te
 struct estimate estimate_exponential(struct estimate logarithm);
 
 /*
- * Ratio of `expression` (a positive column) of arm `a` to arm `b` over view headline_runs. With three
- * prompts or more in common: geometric mean over prompts of the ratio, t interval over prompts. Else
- * over single runs.
+ * Ratio of `expression` (a positive column) of arm `a` to arm `b` over view headline_runs. With
+ * three prompts or more in common: geometric mean over prompts of the ratio, t interval over
+ * prompts. Else over single runs.
  */
 enum mscope_status estimate_ratio(struct estimate *out, struct store *store, const char *expression,
                                   const char *a, const char *b, struct mscope_error *err);

@@ -17,12 +17,14 @@ enum { GNUPLOT_SECONDS = 60 };
 
 const struct figures_spec figures_list[] = {
     {"throughput", "How fast", "Mean rate of decode and prefill with 95 % interval.",
-     "SELECT " INDEX ", decode_tps, decode_tps_ci95, prefill_tps, prefill_tps_ci95 FROM throughput"
-     JOIN " WHERE decode_tps IS NOT NULL ORDER BY 1"},
+     "SELECT " INDEX
+     ", decode_tps, decode_tps_ci95, prefill_tps, prefill_tps_ci95 FROM throughput" JOIN
+     " WHERE decode_tps IS NOT NULL ORDER BY 1"},
     {"memory", "How much memory",
      "Size of the file and peak resident memory of the process, both in GB = 1e9 bytes.",
-     "SELECT " INDEX ", model_bytes / 1e9 AS file_gb, peak_rss_bytes / 1e9 AS peak_gb FROM memory"
-     JOIN " WHERE model_bytes IS NOT NULL ORDER BY 1"},
+     "SELECT " INDEX
+     ", model_bytes / 1e9 AS file_gb, peak_rss_bytes / 1e9 AS peak_gb FROM memory" JOIN
+     " WHERE model_bytes IS NOT NULL ORDER BY 1"},
     {"breakdown", "Where the time goes",
      "Milliseconds per token by kind of work, from inside the engine, all threads waited for.",
      "SELECT " DENSE ", CASE side WHEN 'decode' THEN 1 ELSE 2 END AS side,"
@@ -31,7 +33,8 @@ const struct figures_spec figures_list[] = {
      " waiting_ms, other_ms + COALESCE(sampling_ms, 0) AS rest_ms FROM breakdown" JOIN
      " ORDER BY 1, 3"},
     {"roofline", "Under the roof",
-     "Operations per second against operations per byte read. On the slope the memory limits, below "
+     "Operations per second against operations per byte read. On the slope the memory limits, "
+     "below "
      "the flat line the arithmetic does. Roofs were measured on this machine.",
      "SELECT " DENSE ", CASE side WHEN 'decode' THEN 1 ELSE 2 END AS side, intensity, gflops,"
      " read_gbps, fp32_gflops, int8_gops FROM roofline" JOIN " ORDER BY 1, 3"},
@@ -48,9 +51,8 @@ const struct figures_spec figures_list[] = {
      " energy" JOIN " WHERE decode_j_per_token IS NOT NULL ORDER BY 1"},
     {0}};
 
-static enum mscope_status write_data(bool *any, const char *folder,
-                                     const struct figures_spec *spec, struct store *store,
-                                     struct mscope_error *err);
+static enum mscope_status write_data(bool *any, const char *folder, const struct figures_spec *spec,
+                                     struct store *store, struct mscope_error *err);
 static enum mscope_status write_script(const char *folder, const char *name,
                                        struct mscope_error *err);
 static enum mscope_status draw(const char *folder, const char *gnuplot, const char *name,
@@ -64,15 +66,17 @@ enum mscope_status figures_draw(const char *out, const char *gnuplot, struct sto
 {
     struct strbuf folder = {0};
     strbuf_printf(&folder, "%s/figures", out);
-    enum mscope_status status = folder.failed ? error_set_memory(err, "a path", 0)
-                                              : files_make_folder(folder.data, err);
+    enum mscope_status status =
+        folder.failed ? error_set_memory(err, "a path", 0) : files_make_folder(folder.data, err);
     if (status == MSCOPE_OK) {
         status = write_script(folder.data, "common.gp", err);
     }
     bool drawing = gnuplot != NULL && spawn_can_find(gnuplot);
     if (status == MSCOPE_OK && !drawing && gnuplot != NULL) {
-        status = files_note(notes, err, "%s is not installed, so no figures were drawn; their data "
-                            "are in %s", gnuplot, folder.data);
+        status = files_note(notes, err,
+                            "%s is not installed, so no figures were drawn; their data "
+                            "are in %s",
+                            gnuplot, folder.data);
     }
     for (const struct figures_spec *spec = figures_list; spec->name != NULL; spec++) {
         bool any = false;
@@ -103,9 +107,8 @@ static void remove_old(const char *folder, const char *name)
 }
 
 /* Nulls as NaN, which gnuplot and data frames read alike. */
-static enum mscope_status write_data(bool *any, const char *folder,
-                                     const struct figures_spec *spec, struct store *store,
-                                     struct mscope_error *err)
+static enum mscope_status write_data(bool *any, const char *folder, const struct figures_spec *spec,
+                                     struct store *store, struct mscope_error *err)
 {
     sqlite3_stmt *query;
     enum mscope_status status = store_prepare(store, &query, spec->sql, NULL, err);
@@ -155,9 +158,9 @@ static enum mscope_status write_script(const char *folder, const char *name,
                                        struct mscope_error *err)
 {
     const struct embedded_file *script = embedded_find(name);
-    return script == NULL ? error_set(err, MSCOPE_ERR_ARGUMENT, name, "not in this program")
-                          : files_write(folder, name, (const char *)script->bytes,
-                                        script->n_bytes, err);
+    return script == NULL
+               ? error_set(err, MSCOPE_ERR_ARGUMENT, name, "not in this program")
+               : files_write(folder, name, (const char *)script->bytes, script->n_bytes, err);
 }
 
 const struct embedded_file *embedded_find(const char *name)
@@ -201,7 +204,7 @@ static enum mscope_status draw(const char *folder, const char *gnuplot, const ch
         if (code != 0 && status == MSCOPE_OK) {
             const char *what = said.data != NULL ? said.data + strspn(said.data, " \n") : "";
             status = files_note(notes, err, "figure %s: gnuplot %s: %.200s", name,
-                          code == SPAWN_TIMEOUT ? "did not end in time" : "failed", what);
+                                code == SPAWN_TIMEOUT ? "did not end in time" : "failed", what);
         }
     }
     strbuf_free(&script);

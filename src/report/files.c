@@ -94,8 +94,8 @@ enum mscope_status files_read(struct strbuf *to, const char *path, struct mscope
     while ((n = fread(block, 1, sizeof block, file)) > 0) {
         total += n;
         if (total > MAX_TEXT_BYTES) {
-            status = error_set(err, MSCOPE_ERR_FORMAT, path, "more than %d bytes",
-                               (int)MAX_TEXT_BYTES);
+            status =
+                error_set(err, MSCOPE_ERR_FORMAT, path, "more than %d bytes", (int)MAX_TEXT_BYTES);
             break;
         }
         strbuf_append(to, block, n);

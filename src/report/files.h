@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of a report: folders made, texts replaced whole, inputs listed in order. Inside report/ only. */
+/* Files of a report: folders made, texts replaced whole, inputs listed in order. Inside report/
+ * only. */
 #ifndef REPORT_FILES_H
 #define REPORT_FILES_H
 

@@ -49,12 +49,10 @@ void scene_write_figures(const struct scene *scene, struct store *store, struct 
         write_ratio(scene->nearest_memory, &by_memory, "the dense model nearest in size", to);
     }
     strbuf_printf(to, ".");
-    double much = scene->nearest_active != NULL
-                      ? moe->peak_rss / scene->nearest_active->peak_rss
-                      : NAN;
-    double some = scene->nearest_memory != NULL
-                      ? moe->peak_rss / scene->nearest_memory->peak_rss
-                      : NAN;
+    double much =
+        scene->nearest_active != NULL ? moe->peak_rss / scene->nearest_active->peak_rss : NAN;
+    double some =
+        scene->nearest_memory != NULL ? moe->peak_rss / scene->nearest_memory->peak_rss : NAN;
     if (isfinite(much) && isfinite(some) && scene->nearest_memory != scene->nearest_active) {
         strbuf_printf(to, " It takes %.1f and %.1f times their memory.", much, some);
     } else if (isfinite(much) || isfinite(some)) {
@@ -66,8 +64,9 @@ static enum side judge(struct estimate *ratio, const struct scene *scene,
                        const struct scene_arm *dense, struct store *store)
 {
     *ratio = estimate_none();
-    if (dense == NULL || estimate_ratio(ratio, store, "decode_tps", scene->moe->name, dense->name,
-                                        NULL) != MSCOPE_OK ||
+    if (dense == NULL ||
+        estimate_ratio(ratio, store, "decode_tps", scene->moe->name, dense->name, NULL) !=
+            MSCOPE_OK ||
         !isfinite(ratio->value)) {
         return SIDE_UNKNOWN;
     }
@@ -94,9 +93,9 @@ static void write_answer(const struct scene *scene, enum side active, enum side 
                           "parameters, not against one near it in size.");
     } else if (both) {
         static const char *const words[] = {"", "slower", "not told apart", "faster"};
-        strbuf_printf(to,
-                      "MoE on this machine: %s on the active-parameter axis, %s on the memory axis.",
-                      words[active], words[memory]);
+        strbuf_printf(
+            to, "MoE on this machine: %s on the active-parameter axis, %s on the memory axis.",
+            words[active], words[memory]);
     } else if (active == SIDE_UNKNOWN && memory == SIDE_UNKNOWN) {
         strbuf_printf(to, "Whether MoE helps here is open: no dense model was measured beside it.");
     } else {

@@ -50,8 +50,9 @@ void page_write_html(const struct page *page, struct strbuf *to)
     for (size_t i = 0; i < sizeof books / sizeof books[0]; i++) {
         write_filled(&page->tables[books[i]], to);
     }
-    strbuf_printf(to, "<footer class=\"sub\">Made by moescope report from raw rows alone.</footer>\n"
-                      "</body>\n</html>\n");
+    strbuf_printf(to,
+                  "<footer class=\"sub\">Made by moescope report from raw rows alone.</footer>\n"
+                  "</body>\n</html>\n");
 }
 
 static void write_head(const struct page *page, struct strbuf *to)
@@ -99,23 +100,26 @@ static void write_head(const struct page *page, struct strbuf *to)
 static void write_banners(const struct page *page, struct strbuf *to)
 {
     if (store_number(page->store, "SELECT max(synthetic) FROM runs", NULL) > 0) {
-        write_paragraph(to, "banner",
-                        "Synthetic stand-ins: weights are random, shapes, tensor types and sizes are "
-                        "those of the published models. Speed, memory and time are real; text, "
-                        "quality and the choice of experts are not.");
+        write_paragraph(
+            to, "banner",
+            "Synthetic stand-ins: weights are random, shapes, tensor types and sizes are "
+            "those of the published models. Speed, memory and time are real; text, "
+            "quality and the choice of experts are not.");
     }
     if (page->store->unfit_used) {
         struct strbuf text = {0};
-        strbuf_printf(&text,
-                      "%llu runs were made on a machine judged “do not use”. They are in the tables, "
-                      "because without them too little would be left: take every figure as a hint.",
-                      (unsigned long long)page->store->n_unfit);
+        strbuf_printf(
+            &text,
+            "%llu runs were made on a machine judged “do not use”. They are in the tables, "
+            "because without them too little would be left: take every figure as a hint.",
+            (unsigned long long)page->store->n_unfit);
         write_paragraph(to, "banner", text.failed ? "" : text.data);
         strbuf_free(&text);
     }
     if (page->tables[TABLES_FAILURES].n_rows > 0) {
-        write_paragraph(to, "banner", "Some runs gave no measurement; they are listed under "
-                                      "“Condition of the machine” with their reasons.");
+        write_paragraph(to, "banner",
+                        "Some runs gave no measurement; they are listed under "
+                        "“Condition of the machine” with their reasons.");
     }
 }
 
@@ -175,10 +179,10 @@ static void write_verdicts(const struct page *page, struct strbuf *to)
 
 static void write_tables(const struct page *page, struct strbuf *to)
 {
-    static const enum tables_id shown[] = {
-        TABLES_THROUGHPUT, TABLES_MEMORY,   TABLES_LENGTH,  TABLES_STABILITY,      TABLES_BREAKDOWN,
-        TABLES_ROUTER,     TABLES_ROUTING,  TABLES_ROOFLINE, TABLES_THREADS, TABLES_THREAD_OPTIMUM,
-        TABLES_ENERGY,     TABLES_BENCH};
+    static const enum tables_id shown[] = {TABLES_THROUGHPUT,     TABLES_MEMORY,    TABLES_LENGTH,
+                                           TABLES_STABILITY,      TABLES_BREAKDOWN, TABLES_ROUTER,
+                                           TABLES_ROUTING,        TABLES_ROOFLINE,  TABLES_THREADS,
+                                           TABLES_THREAD_OPTIMUM, TABLES_ENERGY,    TABLES_BENCH};
     write_section(to, "Tables");
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
         write_filled(&page->tables[shown[i]], to);

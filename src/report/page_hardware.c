@@ -10,8 +10,9 @@ static void write_table(const struct table *table, struct strbuf *to);
 
 void page_write_hardware(const struct page *page, struct strbuf *to)
 {
-    strbuf_printf(to, "# Hardware and programs\n\nMade by `moescope report` from the raw rows; do not "
-                      "edit.\n");
+    strbuf_printf(to,
+                  "# Hardware and programs\n\nMade by `moescope report` from the raw rows; do not "
+                  "edit.\n");
     const struct table *hosts = &page->tables[TABLES_HOSTS];
     const struct table_column *columns = hosts->spec->columns;
     for (size_t row = 0; row < hosts->n_rows; row++) {
@@ -27,8 +28,9 @@ void page_write_hardware(const struct page *page, struct strbuf *to)
             }
         }
     }
-    strbuf_printf(to, "\nRead bandwidth and arithmetic peaks were measured in the same sessions with "
-                      "the same number of threads (median).\n");
+    strbuf_printf(to,
+                  "\nRead bandwidth and arithmetic peaks were measured in the same sessions with "
+                  "the same number of threads (median).\n");
     strbuf_printf(to, "\n## Models\n\n");
     write_table(&page->tables[TABLES_MODELS], to);
     strbuf_printf(to, "\n## Programs\n\n");
@@ -82,7 +84,8 @@ void page_list_caveats(const struct page *page, struct files_list *caveats)
         {store_number(store, "SELECT count(*) FROM runs WHERE \"commit\" LIKE '%-dirty'", NULL) > 0,
          "Some rows were measured with a program built from uncommitted changes (commit ends in "
          "-dirty)."},
-        {store_number(store, "SELECT max(n) FROM (SELECT count(DISTINCT session_id) AS n FROM runs)",
+        {store_number(store,
+                      "SELECT max(n) FROM (SELECT count(DISTINCT session_id) AS n FROM runs)",
                       NULL) == 1,
          "All rows are of one session; a second one on another day would show what drifts."},
         {store_number(store, "SELECT count(DISTINCT engine) FROM runs", NULL) > 1,

@@ -170,8 +170,8 @@ static enum mscope_status write_tables(struct report *report, const char *out,
 {
     struct strbuf folder = {0};
     strbuf_printf(&folder, "%s/tables", out);
-    enum mscope_status status = folder.failed ? error_set_memory(err, "a path", 0)
-                                              : files_make_folder(folder.data, err);
+    enum mscope_status status =
+        folder.failed ? error_set_memory(err, "a path", 0) : files_make_folder(folder.data, err);
     for (size_t i = 0; i < TABLES_N && status == MSCOPE_OK; i++) {
         status = write_table(report, &report->tables[i], out, err);
     }
@@ -236,9 +236,9 @@ static enum mscope_status write_rows(struct report *report, const char *out,
 static enum mscope_status write_page(struct report *report, const struct report_settings *settings,
                                      struct mscope_error *err)
 {
-    const struct page page = {settings->out,        &report->store,    &report->scenes,
-                              &report->two_axis,    &report->length_drop, &report->verdicts,
-                              report->tables,       &report->notes};
+    const struct page page = {settings->out,     &report->store,       &report->scenes,
+                              &report->two_axis, &report->length_drop, &report->verdicts,
+                              report->tables,    &report->notes};
     struct strbuf html = {0}, hardware = {0}, path = {0};
     page_write_html(&page, &html);
     page_write_hardware(&page, &hardware);

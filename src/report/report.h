@@ -26,15 +26,16 @@ struct report_settings {
 struct report;
 
 /*
- * Builds everything. Unreadable lines, refused rows, an absent gnuplot and failing figures are notes,
- * not errors. Errors: a path in `raw` that cannot be read, `out` that cannot be written. On failure
- * *out is NULL.
+ * Builds everything. Unreadable lines, refused rows, an absent gnuplot and failing figures are
+ * notes, not errors. Errors: a path in `raw` that cannot be read, `out` that cannot be written. On
+ * failure *out is NULL.
  */
 enum mscope_status report_build(struct report **out, const struct report_settings *settings,
                                 struct mscope_error *err);
 void report_close(struct report **report);
 
-/* The summary for a terminal: headline, two axes, throughput, memory, verdicts. Valid until close. */
+/* The summary for a terminal: headline, two axes, throughput, memory, verdicts. Valid until close.
+ */
 const char *report_text(const struct report *report);
 /* The i-th note, NULL after the last. */
 const char *report_note(const struct report *report, size_t i);

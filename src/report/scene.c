@@ -85,7 +85,8 @@ static enum mscope_status read_scene(struct scene *scene, struct store *store,
         " max(synthetic), count(decode_tps),"
         " (SELECT max(params_active) FROM rows r WHERE r.model IS h.model),"
         " (SELECT max(params_total) FROM rows r WHERE r.model IS h.model),"
-        " COALESCE(max(model_bytes), (SELECT max(model_bytes) FROM rows r WHERE r.model IS h.model)),"
+        " COALESCE(max(model_bytes), (SELECT max(model_bytes) FROM rows r WHERE r.model IS "
+        "h.model)),"
         " max(peak_rss_bytes), avg(decode_tps), avg(prefill_tps), avg(bytes_per_token), avg(s_mbu)"
         " FROM headline_runs h WHERE host_fingerprint = ?1 AND COALESCE(engine, '') = ?2"
         " GROUP BY arm_rank, arm ORDER BY arm_rank, arm";
@@ -219,17 +220,18 @@ static enum mscope_status add_pair(struct table *table, const struct scene *scen
         return status;
     }
     const char *axis = dense->on_active_axis && dense->on_memory_axis ? "active, memory"
-                       : dense->on_active_axis                       ? "active"
-                       : dense->on_memory_axis                       ? "memory"
-                                                                     : "between";
+                       : dense->on_active_axis                        ? "active"
+                       : dense->on_memory_axis                        ? "memory"
+                                                                      : "between";
     char interval[48] = "too few runs";
     if (estimate_has_interval(&decode)) {
         snprintf(interval, sizeof interval, "%.2f–%.2f", decode.low, decode.high);
     }
     const struct {
         const char *column, *text;
-    } words[] = {{"host", scene->host},   {"engine", scene->engine}, {"moe", moe->name},
-                 {"dense", dense->name}, {"axis", axis},             {"decode_interval", interval}};
+    } words[] = {{"host", scene->host}, {"engine", scene->engine},
+                 {"moe", moe->name},    {"dense", dense->name},
+                 {"axis", axis},        {"decode_interval", interval}};
     for (size_t i = 0; i < sizeof words / sizeof words[0] && status == MSCOPE_OK; i++) {
         status = table_set_text(table, words[i].column, words[i].text, err);
     }

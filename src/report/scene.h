@@ -26,7 +26,7 @@ struct scene {
     size_t n_arms;
     const struct scene_arm *moe; /* the one with most runs; NULL when there is none */
     const struct scene_arm *nearest_active, *nearest_memory; /* dense; NULL when there is none */
-    bool synthetic; /* any arm is */
+    bool synthetic;                                          /* any arm is */
 };
 
 struct scene_list {

@@ -95,9 +95,9 @@ static void list_columns(struct strbuf *sql, const char *how)
         for (int i = 0; i < n; i++) {
             char name[STORE_NAME_BYTES];
             store_column_name(name, field, i);
-            const char *type = field->kind == RECORD_REAL                              ? "REAL"
-                               : store_is_whole(field)                                 ? "INTEGER"
-                                                                                       : "TEXT";
+            const char *type = field->kind == RECORD_REAL ? "REAL"
+                               : store_is_whole(field)    ? "INTEGER"
+                                                          : "TEXT";
             if (how == NULL) {
                 strbuf_printf(sql, ", \"%s\"", name);
             } else if (how[0] == '?') {
@@ -126,11 +126,10 @@ enum mscope_status store_add_file(struct store *store, const char *path, struct 
                                (const char *const[]){path, NULL}, err);
     }
     if (status == MSCOPE_OK) {
-        const uint64_t counts[] = {store->n_rows - before.n_rows,
-                                   store->n_corrupt - before.n_corrupt,
-                                   store->n_other_schema - before.n_other_schema,
-                                   store->n_refused - before.n_refused,
-                                   store->n_duplicates - before.n_duplicates};
+        const uint64_t counts[] = {
+            store->n_rows - before.n_rows, store->n_corrupt - before.n_corrupt,
+            store->n_other_schema - before.n_other_schema, store->n_refused - before.n_refused,
+            store->n_duplicates - before.n_duplicates};
         for (int i = 0; i < 5; i++) {
             sqlite3_bind_int64(insert, i + 2, (sqlite3_int64)counts[i]);
         }
@@ -214,8 +213,8 @@ static int bind_record(sqlite3_stmt *insert, const struct record *record, int i)
 {
     json_t *row = record_to_json(record);
     int code = row == NULL ? SQLITE_NOMEM : SQLITE_OK;
-    for (const struct record_field *field = record_fields;
-         field->name != NULL && code == SQLITE_OK; field++) {
+    for (const struct record_field *field = record_fields; field->name != NULL && code == SQLITE_OK;
+         field++) {
         code = bind_field(insert, record, row, field, &i);
     }
     json_decref(row);
@@ -287,8 +286,8 @@ static int bind_list(sqlite3_stmt *insert, int i, const json_t *list)
         code = sqlite3_bind_text(insert, i, "", -1, SQLITE_STATIC);
     } else {
         char *text = json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(9));
-        code = text == NULL ? SQLITE_NOMEM
-                            : sqlite3_bind_text(insert, i, text, -1, SQLITE_TRANSIENT);
+        code =
+            text == NULL ? SQLITE_NOMEM : sqlite3_bind_text(insert, i, text, -1, SQLITE_TRANSIENT);
         free(text);
     }
     return code;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All rows in one SQLite database in memory, with the statistics SQLite lacks as functions:
- * median(x), sd(x), cv(x), ci95(x, cluster), cv_within(x, cluster). Inside report/ only. One thread.
+ * median(x), sd(x), cv(x), ci95(x, cluster), cv_within(x, cluster). Inside report/ only. One
+ * thread.
  *
- * Table `rows`: every field of measure/record.h as a column (times by phase and bytes by class as one
- * column each: decode_router_ns, decode_weight_experts_bytes), and
- *   file, line          where the row came from
- *   arm, arm_rank       name for people of (host, engine, model): what tables and figures compare
- *   used                0: left out, because its condition is "do not use"
- *   part                the experiment, with its study where two studies have one of that name
- *   main, at_headline   of the experiment that answers the headline; of its number of threads
- *   in_sweep            of the experiment that varies the length of the prompt
- * View `runs`: rows of studies that are ok and used; `headline_runs`: those that are main and
- * at_headline; `sweep_runs`: those in_sweep, with a stratum, and at_headline. Table `arms`: arm,
- * arm_rank.
+ * Table `rows`: every field of measure/record.h as a column (times by phase and bytes by class as
+ * one column each: decode_router_ns, decode_weight_experts_bytes), and file, line          where
+ * the row came from arm, arm_rank       name for people of (host, engine, model): what tables and
+ * figures compare used                0: left out, because its condition is "do not use" part the
+ * experiment, with its study where two studies have one of that name main, at_headline   of the
+ * experiment that answers the headline; of its number of threads in_sweep            of the
+ * experiment that varies the length of the prompt View `runs`: rows of studies that are ok and
+ * used; `headline_runs`: those that are main and at_headline; `sweep_runs`: those in_sweep, with a
+ * stratum, and at_headline. Table `arms`: arm, arm_rank.
  */
 #ifndef REPORT_STORE_H
 #define REPORT_STORE_H
@@ -27,8 +26,8 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *insert;
     uint64_t n_rows, n_corrupt, n_other_schema, n_refused, n_duplicates, n_files;
-    uint64_t n_unfit;     /* condition "do not use" */
-    bool unfit_used;      /* those are in the tables, because without them too little is left */
+    uint64_t n_unfit; /* condition "do not use" */
+    bool unfit_used;  /* those are in the tables, because without them too little is left */
 };
 
 enum mscope_status store_open(struct store *store, struct mscope_error *err);
@@ -43,7 +42,8 @@ enum mscope_status store_save(struct store *store, const char *path, struct msco
 
 /* Statements without result. */
 enum mscope_status store_run(struct store *store, const char *sql, struct mscope_error *err);
-/* A statement with its texts bound to ?1, ?2, ...; the caller finalises. NULL texts end the list. */
+/* A statement with its texts bound to ?1, ?2, ...; the caller finalises. NULL texts end the list.
+ */
 enum mscope_status store_prepare(struct store *store, sqlite3_stmt **out, const char *sql,
                                  const char *const *texts, struct mscope_error *err);
 /* First column of the first row; NaN when there is none or it is null. */

@@ -16,7 +16,8 @@
  */
 static const char name_arms[] =
     "CREATE TABLE kinds AS SELECT DISTINCT host_fingerprint, engine, model, quant, synthetic,"
-    "  COALESCE(NULLIF(model_label, ''), NULLIF(model, ''), NULLIF(model_file, ''), 'unknown model')"
+    "  COALESCE(NULLIF(model_label, ''), NULLIF(model, ''), NULLIF(model_file, ''), 'unknown "
+    "model')"
     "  AS label FROM rows;"
     "CREATE TABLE named AS SELECT a.*, a.label"
     "  || CASE WHEN (SELECT count(DISTINCT quant) FROM kinds b WHERE b.label = a.label) > 1"
@@ -51,7 +52,8 @@ static const char name_parts[] =
  * thread sweep. */
 static const char choose_main[] =
     "CREATE TABLE mains AS SELECT host_fingerprint, part FROM (SELECT *, row_number() OVER ("
-    "  PARTITION BY host_fingerprint ORDER BY part LIKE '%experiment\\_1%' ESCAPE '\\' DESC, sweeps,"
+    "  PARTITION BY host_fingerprint ORDER BY part LIKE '%experiment\\_1%' ESCAPE '\\' DESC, "
+    "sweeps,"
     "  n_models DESC, n_prompts DESC, n DESC, part) AS place FROM (SELECT host_fingerprint, part,"
     "  count(DISTINCT threads) > 1 AS sweeps, count(DISTINCT arm) AS n_models,"
     "  count(DISTINCT prompt) AS n_prompts, count(*) AS n FROM rows WHERE kind IS NOT 'bench'"
@@ -66,8 +68,10 @@ static const char choose_main[] =
     "DROP TABLE mains; DROP TABLE modes;";
 
 static const char choose_sweep[] =
-    "UPDATE rows SET in_sweep = 1 WHERE stratum IS NOT NULL AND part = (SELECT part FROM rows b WHERE"
-    "  b.kind IS NOT 'bench' AND b.status = 'ok' AND b.stratum IS NOT NULL AND b.host_fingerprint IS"
+    "UPDATE rows SET in_sweep = 1 WHERE stratum IS NOT NULL AND part = (SELECT part FROM rows b "
+    "WHERE"
+    "  b.kind IS NOT 'bench' AND b.status = 'ok' AND b.stratum IS NOT NULL AND b.host_fingerprint "
+    "IS"
     "  rows.host_fingerprint GROUP BY part HAVING count(DISTINCT stratum) > 1 ORDER BY"
     "  count(DISTINCT arm) DESC, count(DISTINCT stratum) DESC, count(*) DESC, part LIMIT 1);";
 
@@ -78,7 +82,8 @@ static const char make_views[] =
 
 /* Groups that would be left with fewer than two runs, and had any. */
 static const char count_starved[] =
-    "SELECT count(*) FROM (SELECT sum(condition IS NOT 'do not use') AS fit, count(*) AS n FROM rows"
+    "SELECT count(*) FROM (SELECT sum(condition IS NOT 'do not use') AS fit, count(*) AS n FROM "
+    "rows"
     "  WHERE kind IS NOT 'bench' AND status = 'ok' GROUP BY arm, part, threads, prompt"
     "  HAVING fit = 0)";
 
@@ -91,10 +96,9 @@ int store_n_columns(const struct record_field *field)
 
 void store_column_name(char name[STORE_NAME_BYTES], const struct record_field *field, int i)
 {
-    const char *inner = field->kind == RECORD_PHASES ? mscope_phase_name((enum mscope_phase)i)
-                        : field->kind == RECORD_CLASSES
-                            ? mscope_class_name((enum mscope_class)i)
-                            : NULL;
+    const char *inner = field->kind == RECORD_PHASES    ? mscope_phase_name((enum mscope_phase)i)
+                        : field->kind == RECORD_CLASSES ? mscope_class_name((enum mscope_class)i)
+                                                        : NULL;
     if (inner == NULL) {
         snprintf(name, STORE_NAME_BYTES, "%s", field->name);
         return;
@@ -136,9 +140,8 @@ enum mscope_status store_finish(struct store *store, bool keep_all, struct mscop
     store->unfit_used =
         store->n_unfit > 0 && (keep_all || store_number(store, count_starved, NULL) > 0);
     status = store_run(store,
-                       store->unfit_used
-                           ? "UPDATE rows SET used = 1"
-                           : "UPDATE rows SET used = condition IS NOT 'do not use'",
+                       store->unfit_used ? "UPDATE rows SET used = 1"
+                                         : "UPDATE rows SET used = condition IS NOT 'do not use'",
                        err);
     return status == MSCOPE_OK ? store_run(store, make_views, err) : status;
 }

@@ -48,8 +48,8 @@ static enum mscope_status materialise(struct store *store, const struct table_sp
 {
     struct strbuf sql = {0};
     strbuf_printf(&sql, "CREATE TABLE \"%s\" AS %s", spec->name, spec->sql);
-    enum mscope_status status = sql.failed ? error_set_memory(err, "a statement", 0)
-                                           : store_run(store, sql.data, err);
+    enum mscope_status status =
+        sql.failed ? error_set_memory(err, "a statement", 0) : store_run(store, sql.data, err);
     if (status != MSCOPE_OK) {
         error_set_object(err, "table %s of the report", spec->name);
     }
@@ -177,7 +177,8 @@ enum mscope_status table_keep(const struct table *table, struct store *store,
             if (cell->kind == TABLE_NUMBER) {
                 strbuf_printf(&sql, "%.17g", cell->number);
             } else {
-                char *quoted = sqlite3_mprintf("%Q", cell->kind == TABLE_WORDS ? cell->words : NULL);
+                char *quoted =
+                    sqlite3_mprintf("%Q", cell->kind == TABLE_WORDS ? cell->words : NULL);
                 strbuf_printf(&sql, "%s", quoted != NULL ? quoted : "NULL");
                 sqlite3_free(quoted);
             }

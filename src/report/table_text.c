@@ -209,9 +209,10 @@ void table_write_html(const struct table *table, struct strbuf *to)
             if (is_shown(table, i, &ignored)) {
                 const char *text = show_cell(&cell, table, row, i);
                 bool left = is_left(&table->spec->columns[i]);
-                strbuf_printf(to, "<td%s>", !left                            ? ""
-                                            : count_glyphs(text) > LONG_TEXT ? " class=\"words long\""
-                                                                             : " class=\"words\"");
+                strbuf_printf(to, "<td%s>",
+                              !left                            ? ""
+                              : count_glyphs(text) > LONG_TEXT ? " class=\"words long\""
+                                                               : " class=\"words\"");
                 html_append(to, text);
                 strbuf_printf(to, "</td>");
             }

@@ -6,27 +6,27 @@
 #include "report/table.h"
 
 enum tables_id { /* in the order of the page */
-    TABLES_THROUGHPUT,
-    TABLES_MEMORY,
-    TABLES_LENGTH,
-    TABLES_STABILITY,
-    TABLES_BREAKDOWN,
-    TABLES_ROUTER,
-    TABLES_ROUTING,
-    TABLES_ROOFLINE,
-    TABLES_THREADS,
-    TABLES_THREAD_OPTIMUM,
-    TABLES_ENERGY,
-    TABLES_EXPERIMENTS,
-    TABLES_BENCH,
-    TABLES_CONDITION,
-    TABLES_FAILURES,
-    TABLES_HOSTS,
-    TABLES_MODELS,
-    TABLES_BUILDS,
-    TABLES_INPUTS,
-    TABLES_PROBLEMS,
-    TABLES_N
+                 TABLES_THROUGHPUT,
+                 TABLES_MEMORY,
+                 TABLES_LENGTH,
+                 TABLES_STABILITY,
+                 TABLES_BREAKDOWN,
+                 TABLES_ROUTER,
+                 TABLES_ROUTING,
+                 TABLES_ROOFLINE,
+                 TABLES_THREADS,
+                 TABLES_THREAD_OPTIMUM,
+                 TABLES_ENERGY,
+                 TABLES_EXPERIMENTS,
+                 TABLES_BENCH,
+                 TABLES_CONDITION,
+                 TABLES_FAILURES,
+                 TABLES_HOSTS,
+                 TABLES_MODELS,
+                 TABLES_BUILDS,
+                 TABLES_INPUTS,
+                 TABLES_PROBLEMS,
+                 TABLES_N
 };
 extern const struct table_spec tables_list[TABLES_N]; /* each by SQL, in this order */
 

@@ -37,9 +37,11 @@ const char bench_sql[] =
     " ttft_ms, bytes_per_token, s_mbu, peak_rss_bytes, condition, started_at FROM rows"
     " WHERE kind = 'bench' AND status = 'ok' ORDER BY arm_rank, arm, test, threads, started_at";
 
-const struct table_column condition_columns[] = {
-    WORDS("condition", "verdict", 0), COUNT("n", "runs", 0), COUNT("n_used", "used", 0),
-    WORDS("example", "most frequent reasons", 0), {0}};
+const struct table_column condition_columns[] = {WORDS("condition", "verdict", 0),
+                                                 COUNT("n", "runs", 0),
+                                                 COUNT("n_used", "used", 0),
+                                                 WORDS("example", "most frequent reasons", 0),
+                                                 {0}};
 const char condition_sql[] =
     "SELECT COALESCE(condition, 'not judged') AS condition, count(*) AS n, total(used) AS n_used,"
     " (SELECT condition_reasons FROM rows r WHERE r.condition IS o.condition AND r.status = 'ok'"
@@ -47,9 +49,13 @@ const char condition_sql[] =
     "  condition_reasons LIMIT 1) AS example FROM rows o WHERE status = 'ok' GROUP BY condition"
     " ORDER BY CASE condition WHEN 'trust' THEN 0 WHEN 'caution' THEN 1 ELSE 2 END";
 
-const struct table_column failures_columns[] = {
-    WORDS("arm", "model", 0), WORDS("experiment", "experiment", 0), COUNT("threads", "threads", 0),
-    WORDS("status", "status", 0), COUNT("n", "runs", 0), WORDS("reason", "reason", 0), {0}};
+const struct table_column failures_columns[] = {WORDS("arm", "model", 0),
+                                                WORDS("experiment", "experiment", 0),
+                                                COUNT("threads", "threads", 0),
+                                                WORDS("status", "status", 0),
+                                                COUNT("n", "runs", 0),
+                                                WORDS("reason", "reason", 0),
+                                                {0}};
 /* A cell that was skipped first and measured later is no failure. */
 const char failures_sql[] =
     "SELECT arm, part AS experiment, threads, status, count(*) AS n, reason FROM rows f"
@@ -58,24 +64,23 @@ const char failures_sql[] =
     " GROUP BY arm_rank, arm, part, threads, status, reason ORDER BY arm_rank, arm, part, threads,"
     " status, reason";
 
-const struct table_column hosts_columns[] = {
-    WORDS("host", "host", 0),
-    WORDS("device", "profile", TABLE_SPARE),
-    WORDS("cpu", "CPU", 0),
-    WORDS("os", "system", 0),
-    COUNT("n_cores_physical", "cores", 0),
-    COUNT("n_cores_logical", "threads of hardware", 0),
-    {"ram_bytes", "memory GB", TABLE_GB, 0, 0},
-    COUNT("threads", "threads used", 0),
-    FIGURE("roof_read_gbps", "read GB/s", 3, 0),
-    FIGURE("roof_fp32_gflops", "fp32 GFLOP/s", 3, 0),
-    FIGURE("roof_int8_gops", "int8 GOP/s", 3, 0),
-    WORDS("governor", "governor", TABLE_SPARE),
-    COUNT("freq_mhz_max", "MHz", TABLE_SPARE),
-    WORDS("energy", "energy", 0),
-    {"temp_peak_c", "peak °C", TABLE_REAL, 1, TABLE_SPARE},
-    COUNT("n", "runs", 0),
-    {0}};
+const struct table_column hosts_columns[] = {WORDS("host", "host", 0),
+                                             WORDS("device", "profile", TABLE_SPARE),
+                                             WORDS("cpu", "CPU", 0),
+                                             WORDS("os", "system", 0),
+                                             COUNT("n_cores_physical", "cores", 0),
+                                             COUNT("n_cores_logical", "threads of hardware", 0),
+                                             {"ram_bytes", "memory GB", TABLE_GB, 0, 0},
+                                             COUNT("threads", "threads used", 0),
+                                             FIGURE("roof_read_gbps", "read GB/s", 3, 0),
+                                             FIGURE("roof_fp32_gflops", "fp32 GFLOP/s", 3, 0),
+                                             FIGURE("roof_int8_gops", "int8 GOP/s", 3, 0),
+                                             WORDS("governor", "governor", TABLE_SPARE),
+                                             COUNT("freq_mhz_max", "MHz", TABLE_SPARE),
+                                             WORDS("energy", "energy", 0),
+                                             {"temp_peak_c", "peak °C", TABLE_REAL, 1, TABLE_SPARE},
+                                             COUNT("n", "runs", 0),
+                                             {0}};
 const char hosts_sql[] =
     "SELECT host_fingerprint AS host, max(device) AS device, max(cpu) AS cpu, max(os) AS os,"
     " max(n_cores_physical) AS n_cores_physical, max(n_cores_logical) AS n_cores_logical,"
@@ -106,39 +111,40 @@ const char models_sql[] =
     " WHERE model_bytes IS NOT NULL OR model_sha256 IS NOT NULL"
     " GROUP BY model, quant, synthetic, model_bytes, model_sha256 ORDER BY min(arm_rank), model";
 
-const struct table_column builds_columns[] = {
-    WORDS("engine", "engine", 0),
-    WORDS("engine_detail", "detail", 0),
-    WORDS("version", "moescope", 0),
-    WORDS("git_commit", "commit", 0),
-    WORDS("compiler", "compiler", 0),
-    WORDS("flags", "flags", 0),
-    WORDS("binary_sha256", "SHA-256 of the program", 0),
-    COUNT("n", "rows", 0),
-    WORDS("first", "from", 0),
-    WORDS("last", "to", 0),
-    {0}};
+const struct table_column builds_columns[] = {WORDS("engine", "engine", 0),
+                                              WORDS("engine_detail", "detail", 0),
+                                              WORDS("version", "moescope", 0),
+                                              WORDS("git_commit", "commit", 0),
+                                              WORDS("compiler", "compiler", 0),
+                                              WORDS("flags", "flags", 0),
+                                              WORDS("binary_sha256", "SHA-256 of the program", 0),
+                                              COUNT("n", "rows", 0),
+                                              WORDS("first", "from", 0),
+                                              WORDS("last", "to", 0),
+                                              {0}};
 const char builds_sql[] =
     "SELECT engine, engine_detail, version, \"commit\" AS git_commit, compiler, flags,"
     " binary_sha256, count(*) AS n, min(started_at) AS first, max(started_at) AS last FROM rows"
     " GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY min(started_at)";
 
-const struct table_column inputs_columns[] = {
-    WORDS("file", "file", 0),
-    COUNT("rows", "rows", 0),
-    COUNT("corrupt", "corrupt lines", 0),
-    COUNT("other_schema", "of another schema", 0),
-    COUNT("refused", "refused", 0),
-    COUNT("duplicates", "seen before", 0),
-    {0}};
+const struct table_column inputs_columns[] = {WORDS("file", "file", 0),
+                                              COUNT("rows", "rows", 0),
+                                              COUNT("corrupt", "corrupt lines", 0),
+                                              COUNT("other_schema", "of another schema", 0),
+                                              COUNT("refused", "refused", 0),
+                                              COUNT("duplicates", "seen before", 0),
+                                              {0}};
 const char inputs_sql[] = "SELECT * FROM inputs";
 
-const struct table_column problems_columns[] = {
-    WORDS("file", "file", 0), COUNT("line", "line", 0), WORDS("kind", "kind", 0),
-    WORDS("message", "what is wrong", 0), {0}};
+const struct table_column problems_columns[] = {WORDS("file", "file", 0),
+                                                COUNT("line", "line", 0),
+                                                WORDS("kind", "kind", 0),
+                                                WORDS("message", "what is wrong", 0),
+                                                {0}};
 /* The first twenty of a kind are enough to find the rest. */
 const char problems_sql[] =
-    "SELECT file, line, kind, message FROM (SELECT *, row_number() OVER (PARTITION BY file, kind ORDER"
+    "SELECT file, line, kind, message FROM (SELECT *, row_number() OVER (PARTITION BY file, kind "
+    "ORDER"
     " BY line) AS place FROM problems) WHERE place <= 20 ORDER BY file, line";
 
 #define RATIO(name, label, flags)                                                                  \
@@ -165,7 +171,8 @@ static const struct table_column two_axis[] = {
     {0}};
 const struct table_spec tables_two_axis = {
     "two_axis", "Both axes: the MoE model against each dense one",
-    "Each figure is the MoE model's divided by the dense model's: rates, peak memory, sizes. 95 % is the interval of "
+    "Each figure is the MoE model's divided by the dense model's: rates, peak memory, sizes. 95 % "
+    "is the interval of "
     "the decode ratio, paired by prompt. Active: about as many parameters at work per token. "
     "Memory: the dense model whose file is nearest in size. Looking at one axis alone misleads.",
     two_axis, NULL};
@@ -185,19 +192,18 @@ const struct table_spec tables_length_drop = {
     "From–to is the 95 % interval of the drop (Welch, on logarithms of the rates of single runs).",
     length_drop, NULL};
 
-static const struct table_column verdicts[] = {
-    WORDS("id", "claim", 0),
-    WORDS("host", "host", TABLE_FOLD),
-    WORDS("engine", "engine", TABLE_FOLD),
-    WORDS("verdict", "verdict", 0),
-    WORDS("measured", "measured here", 0),
-    FIGURE("value", "value", 3, TABLE_MINOR),
-    FIGURE("low", "low", 3, TABLE_MINOR),
-    FIGURE("high", "high", 3, TABLE_MINOR),
-    WORDS("claim", "the study's words", TABLE_MINOR),
-    WORDS("source", "source", TABLE_MINOR),
-    WORDS("reason", "why", TABLE_MINOR),
-    COUNT("synthetic", "synthetic", TABLE_MINOR),
-    {0}};
+static const struct table_column verdicts[] = {WORDS("id", "claim", 0),
+                                               WORDS("host", "host", TABLE_FOLD),
+                                               WORDS("engine", "engine", TABLE_FOLD),
+                                               WORDS("verdict", "verdict", 0),
+                                               WORDS("measured", "measured here", 0),
+                                               FIGURE("value", "value", 3, TABLE_MINOR),
+                                               FIGURE("low", "low", 3, TABLE_MINOR),
+                                               FIGURE("high", "high", 3, TABLE_MINOR),
+                                               WORDS("claim", "the study's words", TABLE_MINOR),
+                                               WORDS("source", "source", TABLE_MINOR),
+                                               WORDS("reason", "why", TABLE_MINOR),
+                                               COUNT("synthetic", "synthetic", TABLE_MINOR),
+                                               {0}};
 const struct table_spec tables_verdicts = {"verdicts", "The study's claims, tried here", NULL,
                                            verdicts, NULL};

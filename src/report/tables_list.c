@@ -56,12 +56,11 @@ static const char throughput_sql[] =
     "SELECT arm, part AS experiment, threads, " RATES ", max(synthetic) AS synthetic"
     " FROM headline_runs GROUP BY arm_rank, arm, part, threads ORDER BY arm_rank, arm";
 
-static const struct table_column experiments[] = {
-    {"experiment", "experiment", TABLE_TEXT, 0, 0},
-    ARM,
-    {"threads", "threads", TABLE_COUNT, 0, 0},
-    RATE_COLUMNS,
-    {0}};
+static const struct table_column experiments[] = {{"experiment", "experiment", TABLE_TEXT, 0, 0},
+                                                  ARM,
+                                                  {"threads", "threads", TABLE_COUNT, 0, 0},
+                                                  RATE_COLUMNS,
+                                                  {0}};
 static const char experiments_sql[] =
     "SELECT part AS experiment, arm, threads, " RATES ", max(synthetic) AS synthetic"
     " FROM runs GROUP BY part, arm_rank, arm, threads ORDER BY max(main) DESC, part, arm_rank, arm,"
@@ -136,53 +135,64 @@ static const char stability_sql[] =
 
 #define PHASE(name, label)                                                                         \
     {                                                                                              \
-        name, label, TABLE_FIGURES, 2, TABLE_SPARE | TABLE_NONZERO                                                 \
+        name, label, TABLE_FIGURES, 2, TABLE_SPARE | TABLE_NONZERO                                 \
     }
-static const struct table_column breakdown[] = {ARM,
-                                                {"side", "part", TABLE_TEXT, 0, 0},
-                                                THREADS,
-                                                {"n", "runs", TABLE_COUNT, 0, 0},
-                                                PHASE("wall_ms", "wall"),
-                                                PHASE("attention_ms", "attention"),
-                                                PHASE("kv_ms", "KV"),
-                                                PHASE("router_ms", "router"),
-                                                PHASE("dispatch_ms", "dispatch"),
-                                                PHASE("experts_ms", "experts"),
-                                                PHASE("shared_ms", "shared"),
-                                                PHASE("ffn_ms", "FFN"),
-                                                PHASE("output_ms", "output"),
-                                                PHASE("embedding_ms", "embedding"),
-                                                PHASE("norm_ms", "norm"),
-                                                PHASE("sampling_ms", "sampling"),
-                                                PHASE("barrier_ms", "barrier"),
-                                                PHASE("io_ms", "I/O"),
-                                                PHASE("other_ms", "other"),
-                                                {"parts_share", "sum of parts", TABLE_PERCENT, 1, 0},
-                                                {"overhead", "cost of the split", TABLE_PERCENT, 2,
-                                                 TABLE_SPARE},
-                                                {0}};
+static const struct table_column breakdown[] = {
+    ARM,
+    {"side", "part", TABLE_TEXT, 0, 0},
+    THREADS,
+    {"n", "runs", TABLE_COUNT, 0, 0},
+    PHASE("wall_ms", "wall"),
+    PHASE("attention_ms", "attention"),
+    PHASE("kv_ms", "KV"),
+    PHASE("router_ms", "router"),
+    PHASE("dispatch_ms", "dispatch"),
+    PHASE("experts_ms", "experts"),
+    PHASE("shared_ms", "shared"),
+    PHASE("ffn_ms", "FFN"),
+    PHASE("output_ms", "output"),
+    PHASE("embedding_ms", "embedding"),
+    PHASE("norm_ms", "norm"),
+    PHASE("sampling_ms", "sampling"),
+    PHASE("barrier_ms", "barrier"),
+    PHASE("io_ms", "I/O"),
+    PHASE("other_ms", "other"),
+    {"parts_share", "sum of parts", TABLE_PERCENT, 1, 0},
+    {"overhead", "cost of the split", TABLE_PERCENT, 2, TABLE_SPARE},
+    {0}};
 #define PER_TOKEN(side, phase, tokens)                                                             \
     "total(" side "_" phase "_ns) / 1e6 / nullif(total(" tokens "), 0) AS " phase "_ms,"
 #define SIDE(side, tokens, sampling)                                                               \
     "SELECT arm, '" side "' AS side, threads, count(*) AS n,"                                      \
-    " total(" side "_ms) / nullif(total(" tokens "), 0) AS wall_ms," PER_TOKEN(                    \
-        side, "attention", tokens) PER_TOKEN(side, "kv", tokens) PER_TOKEN(side, "router", tokens) \
-        PER_TOKEN(side, "dispatch", tokens) PER_TOKEN(side, "experts", tokens)                     \
-            PER_TOKEN(side, "shared", tokens) PER_TOKEN(side, "ffn", tokens)                       \
-                PER_TOKEN(side, "output", tokens) PER_TOKEN(side, "embedding", tokens)             \
-                    PER_TOKEN(side, "norm", tokens) sampling                                       \
-    " AS sampling_ms," PER_TOKEN(side, "barrier", tokens) PER_TOKEN(side, "io", tokens)            \
-        PER_TOKEN(side, "other", tokens) " avg(" side                                              \
-    "_parts_share) AS parts_share, (SELECT avg(probe_overhead_share) FROM runs o WHERE o.arm ="    \
-    " r.arm) AS overhead, arm_rank FROM runs r WHERE at_headline AND main = (SELECT max(main) FROM" \
-    " runs WHERE at_headline AND " side "_other_ns IS NOT NULL) AND " side                         \
-    "_other_ns IS NOT NULL AND " tokens " > 0 GROUP BY arm_rank, arm, threads"
+    " total(" side "_ms) / nullif(total(" tokens                                                   \
+    "), 0) AS wall_ms," PER_TOKEN(side, "attention", tokens) PER_TOKEN(side, "kv", tokens)         \
+        PER_TOKEN(side, "router", tokens) PER_TOKEN(side, "dispatch", tokens)                      \
+            PER_TOKEN(side, "experts", tokens) PER_TOKEN(side, "shared", tokens)                   \
+                PER_TOKEN(side, "ffn", tokens) PER_TOKEN(side, "output", tokens)                   \
+                    PER_TOKEN(side, "embedding", tokens) PER_TOKEN(side, "norm", tokens) sampling  \
+        " AS sampling_ms," PER_TOKEN(side, "barrier", tokens) PER_TOKEN(side, "io", tokens)        \
+            PER_TOKEN(side, "other", tokens) " avg(" side                                          \
+                                             "_parts_share) AS parts_share, (SELECT "              \
+                                             "avg(probe_overhead_share) FROM runs o WHERE o.arm =" \
+                                             " r.arm) AS overhead, arm_rank FROM runs r WHERE "    \
+                                             "at_headline AND main = (SELECT max(main) FROM"       \
+                                             " runs WHERE at_headline AND " side                   \
+                                             "_other_ns IS NOT NULL) AND " side                    \
+                                             "_other_ns IS NOT NULL AND " tokens                   \
+                                             " > 0 GROUP BY arm_rank, arm, threads"
 static const char breakdown_sql[] =
-    "SELECT arm, side, threads, n, wall_ms, attention_ms, kv_ms, router_ms, dispatch_ms, experts_ms,"
-    " shared_ms, ffn_ms, output_ms, embedding_ms, norm_ms, sampling_ms, barrier_ms, io_ms, other_ms,"
-    " parts_share, overhead FROM (" SIDE("decode", "(n_gen - 1)",
-                                         "total(sampling_ms) / nullif(total((n_gen - 1)), 0)")
-    " UNION ALL " SIDE("prefill", "prompt_tokens", "NULL") ") ORDER BY side, arm_rank, arm";
+    "SELECT arm, side, threads, n, wall_ms, attention_ms, kv_ms, router_ms, dispatch_ms, "
+    "experts_ms,"
+    " shared_ms, ffn_ms, output_ms, embedding_ms, norm_ms, sampling_ms, barrier_ms, io_ms, "
+    "other_ms,"
+    " parts_share, overhead FROM (" SIDE(
+        "decode", "(n_gen - 1)",
+        "total(sampling_ms) / nullif(total((n_gen - 1)), 0)") " UNION ALL " SIDE("prefill",
+                                                                                 "prompt_tokens",
+                                                                                 "NULL") ") ORDER "
+                                                                                         "BY side, "
+                                                                                         "arm_rank,"
+                                                                                         " arm";
 
 static const struct table_column router[] = {
     ARM,
@@ -211,7 +221,8 @@ static const char router_sql[] =
     "  prefill_router_ns + decode_router_ns AS router, prefill_experts_ns + prefill_shared_ns"
     "  + decode_experts_ns + decode_shared_ns AS ffn, COALESCE(routing_share,"
     "  (prefill_router_ns + decode_router_ns) * 1.0 / nullif(prefill_router_ns + decode_router_ns"
-    "  + prefill_experts_ns + prefill_shared_ns + decode_experts_ns + decode_shared_ns, 0)) AS share,"
+    "  + prefill_experts_ns + prefill_shared_ns + decode_experts_ns + decode_shared_ns, 0)) AS "
+    "share,"
     "  prefill_router_ns * 1.0 / nullif(prefill_router_ns + prefill_experts_ns + prefill_shared_ns,"
     "  0) AS prefill_share, decode_router_ns * 1.0 / nullif(decode_router_ns + decode_experts_ns"
     "  + decode_shared_ns, 0) AS decode_share,"
@@ -235,7 +246,8 @@ static const struct table_column routing[] = {
 static const char routing_sql[] =
     "SELECT arm, count(*) AS n, avg(routing_entropy_share) AS entropy_share,"
     " avg(routing_distinct_prefill) AS distinct_prefill, avg(routing_distinct_decode) AS"
-    " distinct_decode, avg(routing_reuse_share) AS reuse_share, max(synthetic) AS synthetic FROM runs"
+    " distinct_decode, avg(routing_reuse_share) AS reuse_share, max(synthetic) AS synthetic FROM "
+    "runs"
     " WHERE COALESCE(routing_entropy_share, routing_distinct_prefill, routing_distinct_decode,"
     " routing_reuse_share) IS NOT NULL GROUP BY arm_rank, arm ORDER BY arm_rank, arm";
 
@@ -267,19 +279,19 @@ static const char roofline_sql[] =
         "decode") " UNION ALL " PLACE("prefill") ") WHERE intensity IS NOT NULL"
                                                  " ORDER BY side, arm_rank, arm";
 
-static const struct table_column threads[] = {
-    PART,
-    ARM,
-    {"threads", "threads", TABLE_COUNT, 0, 0},
-    {"n", "runs", TABLE_COUNT, 0, 0},
-    {"decode_tps", "decode tok/s", TABLE_FIGURES, 3, 0},
-    {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
-    {"decode_tps_cv", "CV", TABLE_PERCENT, 1, 0},
-    {"prefill_tps", "prefill tok/s", TABLE_FIGURES, 3, 0},
-    {"prefill_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
-    {0}};
+static const struct table_column threads[] = {PART,
+                                              ARM,
+                                              {"threads", "threads", TABLE_COUNT, 0, 0},
+                                              {"n", "runs", TABLE_COUNT, 0, 0},
+                                              {"decode_tps", "decode tok/s", TABLE_FIGURES, 3, 0},
+                                              {"decode_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
+                                              {"decode_tps_cv", "CV", TABLE_PERCENT, 1, 0},
+                                              {"prefill_tps", "prefill tok/s", TABLE_FIGURES, 3, 0},
+                                              {"prefill_tps_ci95", "± 95 %", TABLE_FIGURES, 2, 0},
+                                              {0}};
 static const char threads_sql[] =
-    "SELECT part AS experiment, arm, threads, count(decode_tps) AS n, avg(decode_tps) AS decode_tps,"
+    "SELECT part AS experiment, arm, threads, count(decode_tps) AS n, avg(decode_tps) AS "
+    "decode_tps,"
     " ci95(decode_tps, prompt) AS decode_tps_ci95, cv(decode_tps) AS decode_tps_cv,"
     " avg(prefill_tps) AS prefill_tps, ci95(prefill_tps, prompt) AS prefill_tps_ci95 FROM runs"
     " WHERE (arm, part) IN (SELECT arm, part FROM runs GROUP BY arm, part"
@@ -303,7 +315,8 @@ static const char thread_optimum_sql[] =
     " 1 - h.decode_tps / d.decode_tps AS shortfall, p.threads AS best_prefill_threads,"
     " p.prefill_tps AS best_prefill_tps FROM (SELECT *, row_number() OVER (PARTITION BY experiment,"
     " arm ORDER BY decode_tps DESC, threads) AS place FROM threads) d JOIN (SELECT *, row_number()"
-    " OVER (PARTITION BY experiment, arm ORDER BY prefill_tps DESC, threads) AS place FROM threads) p"
+    " OVER (PARTITION BY experiment, arm ORDER BY prefill_tps DESC, threads) AS place FROM "
+    "threads) p"
     " ON p.experiment = d.experiment AND p.arm = d.arm AND p.place = 1 LEFT JOIN threads h"
     " ON h.experiment = d.experiment AND h.arm = d.arm AND h.threads = (SELECT max(threads) FROM"
     " headline_runs r WHERE r.arm = d.arm) WHERE d.place = 1 ORDER BY d.experiment,"
@@ -339,7 +352,7 @@ static const char energy_sql[] =
 
 #define TABLE(id, text, remark)                                                                    \
     {                                                                                              \
-        #id, text, remark, id, id##_sql                                                            \
+#id, text, remark, id, id##_sql                                                            \
     }
 const struct table_spec tables_list[TABLES_N] = {
     [TABLES_THROUGHPUT] = TABLE(
@@ -353,15 +366,15 @@ const struct table_spec tables_list[TABLES_N] = {
               "GB = 1e9 bytes, for the file and for memory alike. Peak resident set of the process "
               "that ran the model; file-mapped pages are the weights, anonymous ones the rest."),
     [TABLES_LENGTH] = TABLE(length, "Rate by prompt length", NULL),
-    [TABLES_STABILITY] =
-        TABLE(stability, "Stability of decode",
-              "CV over all mixes prompts and repetitions, as the study has it; CV of repetitions is "
-              "the scatter of runs of one prompt, pooled."),
-    [TABLES_BREAKDOWN] =
-        TABLE(breakdown, "Where the time goes, ms per token",
-              "From inside the engine; prefill per prompt token. Sum of parts: the share of the "
-              "wall clock that the named parts explain. Cost of the split: what measuring it adds to "
-              "the time of decode, by interleaved runs with and without."),
+    [TABLES_STABILITY] = TABLE(
+        stability, "Stability of decode",
+        "CV over all mixes prompts and repetitions, as the study has it; CV of repetitions is "
+        "the scatter of runs of one prompt, pooled."),
+    [TABLES_BREAKDOWN] = TABLE(
+        breakdown, "Where the time goes, ms per token",
+        "From inside the engine; prefill per prompt token. Sum of parts: the share of the "
+        "wall clock that the named parts explain. Cost of the split: what measuring it adds to "
+        "the time of decode, by interleaved runs with and without."),
     [TABLES_ROUTER] = TABLE(
         router, "Routing against expert arithmetic",
         "Routing share is the study's ratio router ÷ (router + expert FFN) of prefill and decode "

@@ -45,8 +45,8 @@ static enum mscope_status compare_rates(struct verdict *verdict, const struct sc
         explain(verdict, missing);
         return MSCOPE_OK;
     }
-    enum mscope_status status = estimate_ratio(&verdict->figure, store, "decode_tps",
-                                               scene->moe->name, dense->name, err);
+    enum mscope_status status =
+        estimate_ratio(&verdict->figure, store, "decode_tps", scene->moe->name, dense->name, err);
     if (status == MSCOPE_OK && isfinite(verdict->figure.value)) {
         char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
@@ -72,9 +72,9 @@ enum mscope_status verdict_footprint(struct verdict *verdict, const struct scene
         status = read_range(&least[1], &most[1], store, "peak_rss_bytes", dense->name, err);
     }
     if (status == MSCOPE_OK && isfinite(most[0] / most[1])) {
-        verdict->figure = (struct estimate){most[0] / most[1], least[0] / most[1],
-                                            most[0] / least[1],
-                                            (size_t)(scene->moe->n_runs + dense->n_runs)};
+        verdict->figure =
+            (struct estimate){most[0] / most[1], least[0] / most[1], most[0] / least[1],
+                              (size_t)(scene->moe->n_runs + dense->n_runs)};
         char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
                  "%.2f times (%s over all runs) the peak memory of %s", verdict->figure.value,
@@ -135,11 +135,12 @@ enum mscope_status verdict_length_slope(struct verdict *verdict, const struct sc
     } else if (status == MSCOPE_OK) {
         verdict->figure = estimate_contrast(terms, n_terms);
         char range[RANGE_BYTES];
-        snprintf(verdict->measured, sizeof verdict->measured,
-                 "what is left of the rate at long prompts, %s against the mean of %zu dense models: "
-                 "%+.1f %% (%s)",
-                 scene->moe->name, n_dense, 100 * verdict->figure.value,
-                 show_range(range, &verdict->figure, 100, " %"));
+        snprintf(
+            verdict->measured, sizeof verdict->measured,
+            "what is left of the rate at long prompts, %s against the mean of %zu dense models: "
+            "%+.1f %% (%s)",
+            scene->moe->name, n_dense, 100 * verdict->figure.value,
+            show_range(range, &verdict->figure, 100, " %"));
     }
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         samples_free(&samples[i]);
@@ -203,9 +204,9 @@ enum mscope_status verdict_cost_tracks_total(struct verdict *verdict, const stru
     double middle = (log(by_total) + log(by_active)) / 2;
     double half = (log(by_total) - log(by_active)) / 2;
     if (status == MSCOPE_OK && isfinite(ratio.value) && half > 0) {
-        verdict->figure = (struct estimate){(log(ratio.value) - middle) / half,
-                                            (log(ratio.low) - middle) / half,
-                                            (log(ratio.high) - middle) / half, ratio.n};
+        verdict->figure =
+            (struct estimate){(log(ratio.value) - middle) / half, (log(ratio.low) - middle) / half,
+                              (log(ratio.high) - middle) / half, ratio.n};
         char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
                  "a token takes %.2f times (%s) as long as one of %s; total parameters predict "
@@ -219,9 +220,8 @@ enum mscope_status verdict_whole_set(struct verdict *verdict, const struct scene
                                      struct store *store, struct mscope_error *err)
 {
     double least, most;
-    enum mscope_status status =
-        read_range(&least, &most, store, "bytes_per_token / nullif(model_bytes, 0)",
-                   scene->moe->name, err);
+    enum mscope_status status = read_range(
+        &least, &most, store, "bytes_per_token / nullif(model_bytes, 0)", scene->moe->name, err);
     if (status == MSCOPE_OK && isfinite(most)) {
         verdict->figure = (struct estimate){scene->moe->bytes_per_token / scene->moe->file_bytes,
                                             least, most, (size_t)scene->moe->n_runs};
@@ -302,9 +302,9 @@ enum mscope_status verdict_stable(struct verdict *verdict, const struct scene *s
     for (size_t i = 0; i < scene->n_arms && status == MSCOPE_OK; i++) {
         const char *texts[] = {scene->arms[i].name, NULL};
         struct samples samples = {0};
-        status = samples_read(&samples, store,
-                              "SELECT decode_tps FROM headline_runs WHERE arm = ?1 ORDER BY file, line",
-                              texts, err);
+        status = samples_read(
+            &samples, store,
+            "SELECT decode_tps FROM headline_runs WHERE arm = ?1 ORDER BY file, line", texts, err);
         struct estimate found = estimate_cv(&samples);
         if (status == MSCOPE_OK && isfinite(found.value) &&
             (worst == NULL || found.value > verdict->figure.value)) {

@@ -41,8 +41,8 @@ static inline int read_count(const struct rows_file *file, const char *table, co
     char result[64], filter[128];
     snprintf(result, sizeof result, "tables/%s.csv", table);
     snprintf(filter, sizeof filter, "%s", where);
-    const struct claim claim = {.id = result, .result = result, .where = filter,
-                                .take = CLAIMS_COUNT};
+    const struct claim claim = {
+        .id = result, .result = result, .where = filter, .take = CLAIMS_COUNT};
     struct mscope_error err;
     double value = NAN;
     assert_ok(claims_read_figure(&value, &claim, file->out, &err), &err);

@@ -113,7 +113,8 @@ static inline void rows_fill(struct record *row, const struct rows_run *run)
     row->s_mbu = row->bytes_per_token * row->decode_tps / 20e9;
 }
 
-/* Ten tenths of the time: MoE 2 attention, 1 router, 1 dispatch, 5 experts, 1 output; dense FFN 6. */
+/* Ten tenths of the time: MoE 2 attention, 1 router, 1 dispatch, 5 experts, 1 output; dense FFN 6.
+ */
 static inline void rows_add_phases(struct record *row)
 {
     const bool moe = strcmp(row->model_role, "moe") == 0;
@@ -197,8 +198,9 @@ static inline double rows_factor(int prompt, int repetition)
 }
 
 /*
- * Experiment 1 with 4 prompts of 100 tokens × 3; lengths 60, 400, 1500 tokens × 3, where the MoE model
- * keeps 0.9 of its rate at the long one and the dense ones 0.8; a sweep over 1 and 2 threads × 2.
+ * Experiment 1 with 4 prompts of 100 tokens × 3; lengths 60, 400, 1500 tokens × 3, where the MoE
+ * model keeps 0.9 of its rate at the long one and the dense ones 0.8; a sweep over 1 and 2 threads
+ * × 2.
  */
 static inline void rows_add_study(struct rows_file *file)
 {

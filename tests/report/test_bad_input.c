@@ -273,7 +273,8 @@ static void what_cannot_be_read_or_written_is_one_clear_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_empty_file_gives_an_empty_report, open_file, remove_file),
+        cmocka_unit_test_setup_teardown(an_empty_file_gives_an_empty_report, open_file,
+                                        remove_file),
         cmocka_unit_test_setup_teardown(one_row_gives_a_report_without_intervals, open_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(corrupt_lines_are_skipped_with_their_numbers, open_file,
@@ -292,8 +293,8 @@ int main(void)
             unfit_runs_are_kept_with_a_warning_when_nothing_else_is_there, open_file, remove_file),
         cmocka_unit_test_setup_teardown(wild_numbers_do_not_break_anything, open_file, remove_file),
         cmocka_unit_test_setup_teardown(an_absent_gnuplot_is_a_note, open_file, remove_file),
-        cmocka_unit_test_setup_teardown(what_cannot_be_read_or_written_is_one_clear_error, open_file,
-                                        remove_file),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_or_written_is_one_clear_error,
+                                        open_file, remove_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

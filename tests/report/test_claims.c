@@ -46,7 +46,8 @@ static enum mscope_status load(struct claims **claims, const char *yaml, struct 
     "    result: speed.csv\n    where: model=b; side=decode\n    column: tps\n    scale: 10\n"     \
     "  - id: gate\n    claim: it holds\n    kind: gate\n    command: \"true\"\n"
 
-static const char speed_csv[] = "model,side,tps\n\"a, or so\",decode,1\nb,prefill,2\nb,decode,3.14159\n";
+static const char speed_csv[] =
+    "model,side,tps\n\"a, or so\",decode,1\nb,prefill,2\nb,decode,3.14159\n";
 
 static void claims_are_read_with_their_figures(void **state)
 {
@@ -169,7 +170,8 @@ static void a_mark_must_have_a_claim_and_a_number(void **state)
     check("fast<!-- claim:speed -->\n", 1, "no number");
     assert_int_equal(check("It holds.<!-- claim:gate -->\n", 0, NULL), 0);
     /* code may show the notation */
-    assert_int_equal(check("```\n1<!-- claim:speed -->\n```\n`2<!-- claim:speed -->`\n", 0, NULL), 0);
+    assert_int_equal(check("```\n1<!-- claim:speed -->\n```\n`2<!-- claim:speed -->`\n", 0, NULL),
+                     0);
 }
 
 /* The table of this project: every mark in its documents, every committed figure. */

@@ -23,8 +23,8 @@ static void check_markup(const char *html)
         bool closing = at[1] == '/';
         const char *name = at + 1 + closing;
         char word[NAME_BYTES] = "";
-        for (size_t i = 0; i + 1 < NAME_BYTES && (isalnum((unsigned char)name[i]) || name[i] == '!');
-             i++) {
+        for (size_t i = 0;
+             i + 1 < NAME_BYTES && (isalnum((unsigned char)name[i]) || name[i] == '!'); i++) {
             word[i] = (char)tolower((unsigned char)name[i]);
         }
         assert_true(word[0] != '\0'); /* a bare < in text */
@@ -73,8 +73,8 @@ static void check_ids(const char *html)
 
 static void expect_nothing_outside(const char *html)
 {
-    static const char *const outside[] = {"http:", "https:", "//", "@import", "<script", "<link",
-                                          "<iframe", "src=", "xlink:"};
+    static const char *const outside[] = {"http:", "https:",  "//",   "@import", "<script",
+                                          "<link", "<iframe", "src=", "xlink:"};
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
         const char *at = strstr(html, outside[i]);
         if (at != NULL) {
@@ -171,7 +171,8 @@ static void a_drawing_loses_its_header_and_its_ids_become_its_own(void **state)
 {
     (void)state;
     static const char svg[] =
-        "<?xml version=\"1.0\"?>\n<svg \n viewBox=\"0 0 5 4\"\n xmlns=\"http://www.w3.org/2000/svg\">\n"
+        "<?xml version=\"1.0\"?>\n<svg \n viewBox=\"0 0 5 4\"\n "
+        "xmlns=\"http://www.w3.org/2000/svg\">\n"
         "<title>Gnuplot</title><desc>made by</desc><filter id='f'><a/></filter>"
         "<g id=\"one\" stroke=\"rgb( 28,  30,  33)\"><use xlink:href='#two'/></g></svg>";
     struct strbuf out = {0};

@@ -46,10 +46,10 @@ static void throughput_has_mean_median_deviation_and_interval_over_prompts(void 
         double sd = sqrt(squares / 11), half = T3 * sqrt(between / 3) / 2;
         assert_near(read_number(&file, "throughput", where, "n"), 12, 0);
         assert_near(read_number(&file, "throughput", where, "n_prompts"), 4, 0);
-        assert_near(read_number(&file, "throughput", where, "decode_tps"),
-                    model->decode_tps * mean, 1e-6);
-        assert_near(read_number(&file, "throughput", where, "decode_tps_median"),
-                    model->decode_tps, 1e-6);
+        assert_near(read_number(&file, "throughput", where, "decode_tps"), model->decode_tps * mean,
+                    1e-6);
+        assert_near(read_number(&file, "throughput", where, "decode_tps_median"), model->decode_tps,
+                    1e-6);
         assert_near(read_number(&file, "throughput", where, "decode_tps_sd"),
                     model->decode_tps * sd, 1e-6);
         assert_near(read_number(&file, "throughput", where, "decode_tps_cv"), sd / mean, 1e-8);
@@ -81,8 +81,8 @@ static void both_axes_are_ratios_of_the_moe_model_to_each_dense_one(void **state
     assert_near(read_number(&file, "two_axis", where, "prefill_ratio"), 55.0 / 75, 1e-9);
     assert_near(read_number(&file, "two_axis", where, "file_ratio"), 4210.0 / 810, 1e-8);
     assert_near(read_number(&file, "two_axis", where, "active_ratio"), 128.0 / 124, 1e-8);
-    assert_near(read_number(&file, "two_axis", where, "memory_ratio"),
-                4210 * 1.02 / (810 * 1.08), 1e-8);
+    assert_near(read_number(&file, "two_axis", where, "memory_ratio"), 4210 * 1.02 / (810 * 1.08),
+                1e-8);
     /* both arms scatter alike by prompt, so their ratio does not */
     assert_near(read_number(&file, "two_axis", where, "decode_ratio_low"), 14.0 / 17, 1e-9);
     assert_near(read_number(&file, "two_axis", "dense=Gemma-2-2B; axis=memory", "decode_ratio"),
@@ -183,8 +183,8 @@ static void thread_sweep_names_the_best_and_what_the_headline_loses(void **state
 {
     (void)state;
     assert_int_equal(read_count(&file, "threads", ""), 2 * ROWS_N_MODELS);
-    assert_near(read_number(&file, "threads", "arm=OLMoE-1B-7B; threads=1", "decode_tps"),
-                0.6 * 14, 1e-6);
+    assert_near(read_number(&file, "threads", "arm=OLMoE-1B-7B; threads=1", "decode_tps"), 0.6 * 14,
+                1e-6);
     assert_near(read_number(&file, "thread_optimum", "arm=OLMoE-1B-7B", "best_threads"), 2, 0);
     assert_near(read_number(&file, "thread_optimum", "arm=OLMoE-1B-7B", "headline_threads"), 2, 0);
     assert_near(read_number(&file, "thread_optimum", "arm=OLMoE-1B-7B", "shortfall"), 0, 1e-12);
