@@ -22,13 +22,10 @@ enum { MAX_BODY_BYTES = 1 << 20, CONNECT_MS = 10000, LIST_MS = 20000 };
 struct driver {
     CURL *curl;
     struct curl_slist *headers;
-    char *completions, *models; /* addresses */
+    struct http_address address;
     char *model;
     const char *model_id;
-    bool may_choose; /* between completions and chat: the address did not say */
-    bool is_chat;
     bool plain_request; /* the server knows only what the standard knows */
-    bool is_local;
     double timeout_s;
     uint64_t seed;
     struct fit_text fit;
@@ -126,12 +123,12 @@ static enum mscope_status ask_models(struct driver *driver, struct mscope_error 
     enum mscope_status status =
         perform(&request, driver->address.models, NULL, LIST_MS / 1000.0, &code, err);
     if (status == MSCOPE_OK && code != CURLE_OK) {
-        status = error_set(err, MSCOPE_ERR_IO, driver->address.models, "%s", driver->problem);
+        status = error_set(err, MSCOPE_ERR_IO, driver->address.host, "%s", driver->problem);
     }
     if (status == MSCOPE_OK &&
         (request.code == 401 || request.code == 403 || request.code >= 500)) {
         char text[HTTP_PROBLEM_BYTES];
-        status = error_set(err, MSCOPE_ERR_IO, driver->address.models, "HTTP %ld: %s", request.code,
+        status = error_set(err, MSCOPE_ERR_IO, driver->address.host, "HTTP %ld: %s", request.code,
                            http_error_text(text, request.body.data, request.body.n_bytes));
     }
     if (status == MSCOPE_OK && request.code == 200) {
@@ -165,7 +162,7 @@ static enum mscope_status choose_model(struct driver *driver, const struct strbu
     }
     enum mscope_status status = MSCOPE_OK;
     if (n > 1 && chosen == NULL) {
-        status = error_set(err, MSCOPE_ERR_ARGUMENT, driver->address.models,
+        status = error_set(err, MSCOPE_ERR_ARGUMENT, driver->address.host,
                            "has no model \"%s\", expected one of %.300s",
                            driver->model_id != NULL ? driver->model_id : "",
                            names.n_bytes > 0 ? names.data : "none");
@@ -224,20 +221,19 @@ static enum mscope_status post(struct request *request, const char *prompt, int 
         }
         if (code == CURLE_OPERATION_TIMEDOUT) {
             status = record_set_text(&record->status, "timeout", err);
-            error_set(err, MSCOPE_ERR_IO, driver->address.completions,
-                      "not done after %g s, %zu pieces", driver->timeout_s,
-                      request->stream.n_pieces);
+            error_set(err, MSCOPE_ERR_IO, driver->address.host, "not done after %g s, %zu pieces",
+                      driver->timeout_s, request->stream.n_pieces);
             return status == MSCOPE_OK ? MSCOPE_ERR_IO : status;
         }
         if (request->stream.problem[0] != '\0') {
-            return http_stream_check(&request->stream, driver->address.completions, err);
+            return http_stream_check(&request->stream, driver->address.host, err);
         }
         if (code != CURLE_OK) {
-            return error_set(err, MSCOPE_ERR_IO, driver->address.completions,
-                             "%s, after %zu pieces", driver->problem, request->stream.n_pieces);
+            return error_set(err, MSCOPE_ERR_IO, driver->address.host, "%s, after %zu pieces",
+                             driver->problem, request->stream.n_pieces);
         }
         if (request->code == 200) {
-            return http_stream_check(&request->stream, driver->address.completions, err);
+            return http_stream_check(&request->stream, driver->address.host, err);
         }
         bool is_missing = request->code == 404 || request->code == 405;
         if (is_missing && driver->address.may_choose && !driver->address.is_chat) {
@@ -249,7 +245,7 @@ static enum mscope_status post(struct request *request, const char *prompt, int 
             driver->plain_request = true;
         } else {
             char text[HTTP_PROBLEM_BYTES];
-            return error_set(err, MSCOPE_ERR_IO, driver->address.completions, "HTTP %ld: %s",
+            return error_set(err, MSCOPE_ERR_IO, driver->address.host, "HTTP %ld: %s",
                              request->code,
                              http_error_text(text, request->body.data, request->body.n_bytes));
         }
