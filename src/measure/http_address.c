@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum mscope_status find_host(struct http_address *address, struct mscope_error *err);
+static enum mscope_status find_host(struct http_address *address, const char *target,
+                                    struct mscope_error *err);
 static bool ends_with(const char *text, const char *end);
 
 enum mscope_status http_address_open(struct http_address *address, const char *target,
@@ -36,7 +37,7 @@ enum mscope_status http_address_open(struct http_address *address, const char *t
     address->completions = base.data;
     address->models = models.data;
     enum mscope_status status = base.failed || models.failed ? error_set_memory(err, "address", n)
-                                                             : find_host(address, err);
+                                                             : find_host(address, target, err);
     if (status != MSCOPE_OK) {
         http_address_close(address);
     }
@@ -51,18 +52,19 @@ void http_address_close(struct http_address *address)
     *address = (struct http_address){0};
 }
 
-static enum mscope_status find_host(struct http_address *address, struct mscope_error *err)
+static enum mscope_status find_host(struct http_address *address, const char *target,
+                                    struct mscope_error *err)
 {
     CURLU *url = curl_url();
     char *host = NULL;
     char *port = NULL;
     struct strbuf text = {0};
     enum mscope_status status = MSCOPE_OK;
-    if (url == NULL || curl_url_set(url, CURLUPART_URL, address->completions, 0) != CURLUE_OK ||
+    if (url == NULL || curl_url_set(url, CURLUPART_URL, target, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
         status = error_set(err, MSCOPE_ERR_ARGUMENT, "engine", "'%s', expected http://HOST:PORT",
-                           address->completions);
+                           target);
     } else {
         address->is_local = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
                             strcmp(host, "[::1]") == 0;
