@@ -78,9 +78,10 @@ int runtime_choose_ctx(const struct runtime *runtime, const struct options *opti
                        int64_t n_needed)
 {
     int n_ctx = options_int(options, "ctx");
-    int64_t n_train = runtime->info->n_ctx_train;
-    if (n_ctx > 0 || n_needed <= RUNTIME_DEFAULT_CTX) {
+    if (n_ctx > 0) {
         return n_ctx;
     }
-    return (int)(n_needed < n_train ? n_needed : n_train);
+    int64_t n_train = runtime->info->n_ctx_train;
+    int64_t n_wanted = n_needed > RUNTIME_DEFAULT_CTX ? n_needed : RUNTIME_DEFAULT_CTX;
+    return (int)(n_wanted < n_train ? n_wanted : n_train);
 }

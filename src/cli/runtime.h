@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What most verbs open: a model, an engine for it, a session. Knows the options that such verbs
- * share (--threads,
- * --cpu, --exact, --ctx, --kv). Opened in this order, closed in reverse by runtime_close. One
- * thread.
+ * share (--threads, --cpu, --exact, --ctx, --kv). Opened in this order, closed in reverse by
+ * runtime_close. One thread.
  */
 #ifndef CLI_RUNTIME_H
 #define CLI_RUNTIME_H
@@ -43,8 +42,8 @@ void runtime_close_session(struct runtime *runtime); /* both again; the model st
 void runtime_close(struct runtime *runtime);
 
 /*
- * The context for n_needed tokens when --ctx was not given: 0 (the engine's choice) where that
- * suffices, else n_needed, at most what the model was trained for.
+ * --ctx when given; else room for n_needed tokens, at least RUNTIME_DEFAULT_CTX, at most what the
+ * model was trained for. The engine is opened for no more: its scratch grows with the context.
  */
 int runtime_choose_ctx(const struct runtime *runtime, const struct options *options,
                        int64_t n_needed);
