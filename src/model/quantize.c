@@ -11,6 +11,8 @@
 #include "kernels/quants.h"
 #include "model/hints.h"
 
+#include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ struct batch_job {
     const uint8_t *src;
     enum dtype from, to;
     uint64_t n_elems; /* of this batch */
+    atomic_bool has_nonfinite;
 };
 
 static enum mscope_status open_parts(struct quantiser *q, const char *path_in, const char *path_out,
@@ -52,6 +55,9 @@ static enum mscope_status convert_tensor(struct quantiser *q, uint64_t i_tensor,
 static enum mscope_status copy_tensor(struct quantiser *q, const struct gguf_tensor *tensor,
                                       struct mscope_error *err);
 static void convert_piece(void *ctx, int i_chunk, int i_thread);
+static bool all_finite(const float *values, size_t n);
+static enum mscope_status refuse_nonfinite(const struct gguf_tensor *tensor,
+                                           struct mscope_error *err);
 static void report(struct quantiser *q, const struct gguf_tensor *tensor, enum dtype to,
                    uint64_t n_bytes);
 
@@ -179,7 +185,7 @@ static enum mscope_status choose_types(struct quantiser *q, struct mscope_error 
             gguf_writer_add_tensor(q->writer, t->name, t->n_dims, t->ne, q->types[i]);
         }
     }
-    return status;
+    return status == MSCOPE_OK ? recipe_check_overrides(&state, err) : status;
 }
 
 static enum mscope_status check_convertible(const struct quantiser *q,
@@ -228,6 +234,9 @@ static enum mscope_status convert_tensor(struct quantiser *q, uint64_t i_tensor,
         job.src = (const uint8_t *)tensor->data + dtype_row_bytes(job.from, i);
         int n_pieces = (int)((job.n_elems + PIECE_ELEMS - 1) / PIECE_ELEMS);
         pool_for(q->pool, n_pieces, convert_piece, &job);
+        if (job.has_nonfinite) {
+            return refuse_nonfinite(tensor, err);
+        }
         status = gguf_writer_write(q->writer, q->batch,
                                    (size_t)dtype_row_bytes(job.to, job.n_elems), err);
         report(q, tensor, job.to, dtype_row_bytes(job.from, job.n_elems));
@@ -253,14 +262,36 @@ static enum mscope_status copy_tensor(struct quantiser *q, const struct gguf_ten
 /* PIECE_ELEMS is a multiple of every block, and so is what is left of a whole number of rows. */
 static void convert_piece(void *ctx, int i_chunk, int i_thread)
 {
-    const struct batch_job *job = ctx;
+    struct batch_job *job = ctx;
     struct quantiser *q = job->quantiser;
     uint64_t first = (uint64_t)i_chunk * PIECE_ELEMS;
     uint64_t left = job->n_elems - first;
     size_t n = (size_t)(left < PIECE_ELEMS ? left : PIECE_ELEMS);
     float *floats = q->floats + (size_t)i_thread * PIECE_ELEMS;
     quants_dequantize_row(job->from, floats, job->src + dtype_row_bytes(job->from, first), n);
+    if (!all_finite(floats, n)) {
+        job->has_nonfinite = true;
+    }
     quants_quantize_row(job->to, q->batch + dtype_row_bytes(job->to, first), floats, n);
+}
+
+/* A block has one scale: a single NaN or infinity would take its neighbours with it, unseen. */
+static bool all_finite(const float *values, size_t n)
+{
+    float product = 0; /* 0 times a finite number is 0, times any other is NaN */
+    for (size_t i = 0; i < n; i++) {
+        product += values[i] * 0.0f;
+    }
+    return !isnan(product);
+}
+
+static enum mscope_status refuse_nonfinite(const struct gguf_tensor *tensor,
+                                           struct mscope_error *err)
+{
+    error_set(err, MSCOPE_ERR_FORMAT, "tensor",
+              "not all weights are finite, expected no NaN and no infinity");
+    error_set_object(err, "tensor %s", tensor->name);
+    return MSCOPE_ERR_FORMAT;
 }
 
 static void report(struct quantiser *q, const struct gguf_tensor *tensor, enum dtype to,

@@ -3,6 +3,7 @@
  */
 #include "model/recipe_table.h"
 
+#include <assert.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@ enum { N_LAYER_70B = 80, N_EXPERT_8X = 8 };
 
 static bool is_quantisable(const char *name, uint32_t n_dims);
 static enum mscope_status find_override(const struct recipe_override **out,
-                                        const struct recipe_state *state, const char *name,
+                                        struct recipe_state *state, const char *name,
                                         struct mscope_error *err);
 static enum dtype choose_in_mixture(struct recipe_state *state, const char *name, uint64_t ne0);
 static enum dtype type_by_rules(const struct recipe_state *state, enum tensor_group group,
@@ -59,6 +60,21 @@ enum mscope_status recipe_choose(enum dtype *out, struct recipe_state *state, co
         return status;
     }
     *out = override != NULL ? override->type : fall_back(type, ne[0]);
+    return MSCOPE_OK;
+}
+
+enum mscope_status recipe_check_overrides(const struct recipe_state *state,
+                                          struct mscope_error *err)
+{
+    for (int i = 0; i < state->n_overrides; i++) {
+        if ((state->overrides_used & (uint64_t)1 << i) == 0) {
+            error_set(err, MSCOPE_ERR_ARGUMENT, "pattern",
+                      "matches no tensor, expected at least one that can be quantised and that "
+                      "no pattern before it has taken");
+            error_set_object(err, "pattern %s", state->overrides[i].pattern);
+            return MSCOPE_ERR_ARGUMENT;
+        }
+    }
     return MSCOPE_OK;
 }
 
@@ -120,10 +136,11 @@ static bool is_quantisable(const char *name, uint32_t n_dims)
 }
 
 static enum mscope_status find_override(const struct recipe_override **out,
-                                        const struct recipe_state *state, const char *name,
+                                        struct recipe_state *state, const char *name,
                                         struct mscope_error *err)
 {
     *out = NULL;
+    assert(state->n_overrides <= RECIPE_MAX_OVERRIDES);
     for (int i = 0; i < state->n_overrides && *out == NULL; i++) {
         regex_t regex;
         int code = regcomp(&regex, state->overrides[i].pattern, REG_EXTENDED | REG_NOSUB);
@@ -137,6 +154,7 @@ static enum mscope_status find_override(const struct recipe_override **out,
         }
         if (regexec(&regex, name, 0, NULL, 0) == 0) {
             *out = &state->overrides[i];
+            state->overrides_used |= (uint64_t)1 << i;
         }
         regfree(&regex);
     }

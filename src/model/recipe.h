@@ -36,8 +36,11 @@ struct recipe_state {
     struct recipe_model model;
     const struct recipe_override *overrides;
     int n_overrides;
+    uint64_t overrides_used;                        /* bit i: override i decided a tensor */
     int n_attn_v, i_attn_v, n_ffn_down, i_ffn_down; /* running counters of the rules */
 };
+
+enum { RECIPE_MAX_OVERRIDES = 64 };
 
 /*
  * Before the first recipe_choose: set `state` up (the caller then adds overrides), and call
@@ -54,5 +57,8 @@ void recipe_count(struct recipe_state *state, const char *name, uint32_t n_dims)
 enum mscope_status recipe_choose(enum dtype *out, struct recipe_state *state, const char *name,
                                  uint32_t n_dims, const uint64_t *ne, enum dtype source,
                                  struct mscope_error *err);
+/* After the last recipe_choose: fails naming the first override that decided no tensor. */
+enum mscope_status recipe_check_overrides(const struct recipe_state *state,
+                                          struct mscope_error *err);
 
 #endif
