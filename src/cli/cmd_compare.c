@@ -7,6 +7,7 @@
 #include "sample/measure.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -35,6 +36,10 @@ int cmd_compare(const struct cli_verb *verb, const struct options *options)
             ? compare_files(&acc, options_argument(options, 0), options_argument(options, 1),
                             options_int(options, "vocab"), &err)
             : compare_models(&acc, options, &err);
+    if (status == MSCOPE_OK && !(isfinite(acc.kl_sum) && isfinite(acc.max_error))) {
+        status = error_set(&err, MSCOPE_ERR_FORMAT, "logits of A or B",
+                           "not all are finite numbers ('moescope check' tells where it begins)");
+    }
     if (status != MSCOPE_OK) {
         return out_error(&err);
     }

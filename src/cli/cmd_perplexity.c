@@ -6,6 +6,7 @@
 #include "cli/windows.h"
 #include "sample/measure.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct plan { /* windows over the text and what is scored of each */
@@ -52,6 +53,10 @@ int cmd_perplexity(const struct cli_verb *verb, const struct options *options)
     if (status == MSCOPE_OK) {
         runtime_say_synthetic(&runtime);
         status = score(&acc, &ns, &runtime, &windows, &plan, &err);
+    }
+    if (status == MSCOPE_OK && !isfinite(acc.mean)) {
+        status = error_set(&err, MSCOPE_ERR_FORMAT, "logits",
+                           "not all are finite numbers ('moescope check' tells where it begins)");
     }
     if (status == MSCOPE_OK) {
         report(options, &acc, &plan, &windows, ns);

@@ -23,6 +23,7 @@ int cli_main(int argc, char **argv)
     command_line.argv = argv;
     keep_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is noticed by the write, see output.h */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow further (ulimit -f) */
     vanished_bytes_watch();
     if (argc < 2) {
         help_print_overview(stderr);

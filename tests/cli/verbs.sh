@@ -290,6 +290,16 @@ test_check() {
     is_code 1
     says '^  2  stages      FAIL'
     says '^verdict: FAIL$'
+    run perplexity broken.gguf -f long_text --ctx 32
+    is_code 1
+    [ ! -s out ] || bad "stdout is not empty"
+    notes '^moescope: logits: not all are finite numbers '
+    run compare f32.gguf broken.gguf -f long_text --ctx 32
+    is_code 1
+    [ ! -s out ] || bad "stdout is not empty"
+    notes '^moescope: logits of A or B: not all are finite numbers '
+    fails "tensor blk.1.ffn_down.weight: not all weights are finite, expected no NaN and no infinity" \
+        quantize broken.gguf o.gguf Q8_0
 }
 
 test_quantize() {
@@ -405,6 +415,8 @@ test_operating_errors() {
         quantize f32.gguf o.gguf Q8_0 --tensor-type x
     fails "tensor type 'x=y': unknown type 'y', expected one such as Q4_K or F16" \
         quantize f32.gguf o.gguf Q8_0 --tensor-type x=y
+    fails "pattern ffn_gates: matches no tensor, expected at least one that can be quantised and that \
+no pattern before it has taken" quantize f32.gguf o.gguf Q8_0 --tensor-type ffn_gates=Q4_0
     run quantize f32.gguf o.gguf Q9
     is_code 1
     notes '^moescope: recipe Q9: unknown, expected one of Q8_0 '
@@ -446,6 +458,14 @@ test_streams() {
     "$program" version >&- 2> err
     code=$?
     is_code 1
+    for words in 'synth tiny-olmoe o.gguf --type F32' "logits f32.gguf --tokens @many --out o.f32"; do
+        n_cases=$((n_cases + 1))
+        # shellcheck disable=SC2086
+        (ulimit -f 50; exec "$program" $words) 2> err > out
+        code=$?
+        is_code 1
+        notes '^moescope: file .*: File too large$'
+    done
 }
 
 test_nothing_partial() {
