@@ -23,6 +23,7 @@ install(FILES ${CMAKE_BINARY_DIR}/moescope.pc DESTINATION ${CMAKE_INSTALL_LIBDIR
 # The program writes its own manual page, so it can only be made where the program runs.
 if(TARGET moescope)
     install(TARGETS moescope RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/moescope)
     if(NOT CMAKE_CROSSCOMPILING)
         add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/moescope.1
             COMMAND moescope help --man > ${CMAKE_BINARY_DIR}/moescope.1.partial

@@ -109,11 +109,11 @@ static enum mscope_status take(void *user, const struct record *row, uint64_t i_
     if (key == NULL) {
         return error_set_memory(err, "comparison", 0);
     }
-    enum mscope_status status = take_rate(comparison, key, "prefill", &row->prefill_tps_samples,
-                                          row->prefill_tps, err);
+    enum mscope_status status =
+        take_rate(comparison, key, "prefill", &row->prefill_tps_samples, row->prefill_tps, err);
     if (status == MSCOPE_OK) {
-        status = take_rate(comparison, key, "decode", &row->decode_tps_samples, row->decode_tps,
-                           err);
+        status =
+            take_rate(comparison, key, "decode", &row->decode_tps_samples, row->decode_tps, err);
     }
     free(key);
     return status;
@@ -165,9 +165,8 @@ static char *make_key(const struct record *row)
     struct strbuf key = {0};
     if (row->test != NULL) {
         strbuf_printf(&key, "%s %s%s t%lld b%lld %s", row->model != NULL ? row->model : "?",
-                      row->test, row->prompt != NULL && strcmp(row->prompt, "random") == 0
-                                     ? " random"
-                                     : "",
+                      row->test,
+                      row->prompt != NULL && strcmp(row->prompt, "random") == 0 ? " random" : "",
                       (long long)row->threads, (long long)row->n_batch,
                       row->kv_type != NULL ? row->kv_type : "");
     } else {
@@ -190,8 +189,7 @@ static void judge(struct comparison *comparison)
     size_t n = 0;
     for (size_t i = 0; i < comparison->n_pairs; i++) {
         struct pair *pair = &comparison->pairs[i];
-        pair->test =
-            stats_compare(pair->samples[0], pair->n[0], pair->samples[1], pair->n[1]);
+        pair->test = stats_compare(pair->samples[0], pair->n[0], pair->samples[1], pair->n[1]);
         if (sorted != NULL && !isnan(pair->test.p_welch)) {
             sorted[n++] = pair;
         }
@@ -233,8 +231,9 @@ static void print_md(const struct comparison *comparison)
 {
     out_printf("| %-44s | %-7s | %10s | %10s | %8s | %-18s | %7s | %7s | %-19s |\n", "test", "rate",
                "A tok/s", "B tok/s", "change", "95 % of change", "p", "p rank", "verdict");
-    out_printf("|:---------------------------------------------|:--------|-----------:|-----------:|"
-               "---------:|:-------------------|--------:|--------:|:--------------------|\n");
+    out_printf(
+        "|:---------------------------------------------|:--------|-----------:|-----------:|"
+        "---------:|:-------------------|--------:|--------:|:--------------------|\n");
     for (size_t i = 0; i < comparison->n_pairs; i++) {
         const struct pair *pair = &comparison->pairs[i];
         double a = stats_of(pair->samples[0], pair->n[0]).mean;
@@ -252,9 +251,10 @@ static void print_md(const struct comparison *comparison)
         out_printf("| %-44s | %-7s | %10.2f | %10.2f | %8s | %-18s | %7s | %7s | %-19s |\n",
                    pair->key, pair->rate, a, b, change, interval, p[0], p[1], verdict_of(pair));
     }
-    out_printf("\np: Welch's t-test, corrected for %zu tests (Holm); p rank: Mann-Whitney, as it is. "
-               "A difference counts below p %.2f.\n",
-               comparison->n_pairs, SIGNIFICANCE);
+    out_printf(
+        "\np: Welch's t-test, corrected for %zu tests (Holm); p rank: Mann-Whitney, as it is. "
+        "A difference counts below p %.2f.\n",
+        comparison->n_pairs, SIGNIFICANCE);
 }
 
 static void print_json(const struct comparison *comparison)

@@ -46,8 +46,8 @@ void bench_table_end(struct bench_table *table)
 static void print_md(struct bench_table *table, const struct record *row)
 {
     if (table->n_rows == 0) {
-        out_printf("| %-28s | %9s | %2s | %-14s | %-17s | %-17s | %8s | %-22s | %9s | %5s |\n", "model",
-                   "size", "t", "test", "prefill tok/s", "decode tok/s", "TTFT ms",
+        out_printf("| %-28s | %9s | %2s | %-14s | %-17s | %-17s | %8s | %-22s | %9s | %5s |\n",
+                   "model", "size", "t", "test", "prefill tok/s", "decode tok/s", "TTFT ms",
                    "ms/token p50/p95/p99", "peak RAM", "S-MBU");
         out_printf("|:-----------------------------|----------:|---:|:---------------|"
                    "------------------:|------------------:|---------:|:-----------------------|"
@@ -74,7 +74,8 @@ static void print_md(struct bench_table *table, const struct record *row)
     if (row->peak_rss_bytes != RECORD_NO_INT) {
         units_bytes(ram, (uint64_t)row->peak_rss_bytes);
     }
-    out_printf("| %-28.60s | %9s | %2" PRId64 " | %-14s | %17s | %17s | %8s | %-22s | %9s | %5s |\n",
+    out_printf("| %-28.60s | %9s | %2" PRId64
+               " | %-14s | %17s | %17s | %8s | %-22s | %9s | %5s |\n",
                row->model, size, row->threads, test, prefill, decode, ttft, steps, ram, mbu);
 }
 
@@ -110,13 +111,17 @@ static void print_json(struct bench_table *table, const struct record *row)
 {
     bool lines = strcmp(table->format, "jsonl") == 0;
     json_t *json = record_to_json(row);
-    char *text = json != NULL ? json_dumps(json, (lines ? JSON_COMPACT : JSON_INDENT(2)) |
-                                                     JSON_REAL_PRECISION(9))
-                              : NULL;
+    char *text =
+        json != NULL
+            ? json_dumps(json, (lines ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(9))
+            : NULL;
     json_decref(json);
     if (text != NULL) {
-        out_printf("%s%s%s", lines ? "" : table->n_rows == 0 ? "[\n" : ",\n", text,
-                   lines ? "\n" : "");
+        out_printf("%s%s%s",
+                   lines                ? ""
+                   : table->n_rows == 0 ? "[\n"
+                                        : ",\n",
+                   text, lines ? "\n" : "");
     }
     free(text);
 }

@@ -82,15 +82,15 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
     if (status == MSCOPE_OK) {
         interrupt_watch();
         bench_table_start(&bench->table, options_text(options, "output"));
-        for (int i = 0; status == MSCOPE_OK && options_argument(options, i) != NULL &&
-                        !interrupt_requested();
+        for (int i = 0;
+             status == MSCOPE_OK && options_argument(options, i) != NULL && !interrupt_requested();
              i++) {
             status = bench_model(bench, options_argument(options, i), &err);
         }
         clear_step(bench);
         bench_table_end(&bench->table);
     }
-    int exit_code = status != MSCOPE_OK ? out_error(&err)
+    int exit_code = status != MSCOPE_OK                            ? out_error(&err)
                     : bench->n_failed > 0 || interrupt_requested() ? CLI_FAILED
                                                                    : CLI_OK;
     row_file_close(&bench->file);
@@ -145,8 +145,8 @@ static enum mscope_status read_tests(struct bench *bench, struct mscope_error *e
                                    "--gen", 0, MAX_TOKENS, err)
                  : status;
     status = status == MSCOPE_OK
-                 ? plan_parse_list(depths, &n_depths, BENCH_MAX_LIST, options_text(options, "depth"),
-                                   "--depth", 0, MAX_TOKENS, err)
+                 ? plan_parse_list(depths, &n_depths, BENCH_MAX_LIST,
+                                   options_text(options, "depth"), "--depth", 0, MAX_TOKENS, err)
                  : status;
     for (int d = 0; d < n_depths && status == MSCOPE_OK; d++) {
         for (int i = 0; i < n_prompts && status == MSCOPE_OK; i++) {
@@ -158,8 +158,8 @@ static enum mscope_status read_tests(struct bench *bench, struct mscope_error *e
     }
     status = status == MSCOPE_OK ? read_pairs(bench, depths, n_depths, err) : status;
     if (status == MSCOPE_OK && bench->n_tests == 0) {
-        status = error_set(err, MSCOPE_ERR_ARGUMENT, "bench",
-                           "no tests: all of -p, -n and --pg are 0");
+        status =
+            error_set(err, MSCOPE_ERR_ARGUMENT, "bench", "no tests: all of -p, -n and --pg are 0");
     }
     return status;
 }
@@ -208,16 +208,15 @@ static enum mscope_status read_caches(struct bench *bench, struct mscope_error *
     char *state = NULL;
     for (char *type = strtok_r(bench->caches, ",", &state); type != NULL;
          type = strtok_r(NULL, ",", &state)) {
-        bool known = strcmp(type, "f16") == 0 || strcmp(type, "q8_0") == 0 ||
-                     strcmp(type, "f32") == 0;
+        bool known =
+            strcmp(type, "f16") == 0 || strcmp(type, "q8_0") == 0 || strcmp(type, "f32") == 0;
         if (!known || bench->n_kv == 8) {
             return error_set(err, MSCOPE_ERR_ARGUMENT, "--type-kv",
                              "'%s', expected f16, q8_0 or f32, separated by commas", type);
         }
         bench->kv[bench->n_kv++] = type;
     }
-    return bench->n_kv > 0 ? MSCOPE_OK
-                           : error_set(err, MSCOPE_ERR_ARGUMENT, "--type-kv", "empty");
+    return bench->n_kv > 0 ? MSCOPE_OK : error_set(err, MSCOPE_ERR_ARGUMENT, "--type-kv", "empty");
 }
 
 static enum mscope_status fill_base(struct bench *bench, struct mscope_error *err)
@@ -272,7 +271,8 @@ static enum mscope_status bench_model(struct bench *bench, const char *path,
     return status;
 }
 
-/* From the header alone: a file that cannot be opened ends the bench before anything is measured. */
+/* From the header alone: a file that cannot be opened ends the bench before anything is measured.
+ */
 static enum mscope_status describe_model(struct bench *bench, const char *path,
                                          struct mscope_error *err)
 {

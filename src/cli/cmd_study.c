@@ -252,8 +252,7 @@ static enum mscope_status check_disk(struct study *study, struct mscope_error *e
         .config = study->config,
     };
     uint64_t need = 0, available = 0;
-    enum mscope_status status =
-        models_disk_need(&need, &available, models, n_models, &params, err);
+    enum mscope_status status = models_disk_need(&need, &available, models, n_models, &params, err);
     if (status != MSCOPE_OK || need <= available) {
         return status;
     }
@@ -273,10 +272,9 @@ static enum mscope_status fill_base(struct study *study, struct mscope_error *er
     status = status == MSCOPE_OK ? record_set_text(&study->base.study, study->name, err) : status;
     study->base.seed = FULL_SEED;
     study->base.order_seed = (int64_t)(options_u64(study->options, "order-seed") & INT64_MAX);
-    return status == MSCOPE_OK
-               ? record_set_text(&study->base.order_kind,
-                                 study->by_model ? "by model" : "interleaved", err)
-               : status;
+    return status == MSCOPE_OK ? record_set_text(&study->base.order_kind,
+                                                 study->by_model ? "by model" : "interleaved", err)
+                               : status;
 }
 
 /* OUT/raw/STUDY-HOST.jsonl, so that a study is continued where it was begun. */

@@ -73,13 +73,17 @@ const struct cli_example study_examples[] = {
 };
 
 const char study_text[] =
-    "Runs experiments and appends one row for each run to DIR/raw/STUDY-HOST.jsonl (docs/MEASURING.md). "
+    "Runs experiments and appends one row for each run to DIR/raw/STUDY-HOST.jsonl "
+    "(docs/MEASURING.md). "
     "Runs come in random order by a recorded seed: in each repetition the models (and engines, and "
-    "numbers of threads) are shuffled, and the prompts of each. Every model is loaded in a process of "
+    "numbers of threads) are shuffled, and the prompts of each. Every model is loaded in a process "
+    "of "
     "its own and warmed up; temperature is 0, end of text is ignored. What fails is a row with its "
     "reason, and the rest goes on.\n\n"
-    "Killed at any moment and started again, the study goes on where it was. A model that is not in "
-    "--models-dir is replaced by a synthetic stand-in of the same shape, made on the spot, and rows "
+    "Killed at any moment and started again, the study goes on where it was. A model that is not "
+    "in "
+    "--models-dir is replaced by a synthetic stand-in of the same shape, made on the spot, and "
+    "rows "
     "say so. Where disk or memory are short a smaller set is taken, and that is said too.";
 
 const struct option_argument bench_arguments[] = {
@@ -142,7 +146,11 @@ const struct option_spec bench_options[] = {
     {.name = "random",
      .type = OPTION_FLAG,
      .help = "random tokens instead of text; their routing is not that of text, rows say so"},
-    {.name = "seed", .type = OPTION_U64, .value_name = "N", .fallback = "42", .help = "of --random"},
+    {.name = "seed",
+     .type = OPTION_U64,
+     .value_name = "N",
+     .fallback = "42",
+     .help = "of --random"},
     {.name = "cpu",
      .type = OPTION_TEXT,
      .value_name = "LEVEL",
@@ -174,11 +182,16 @@ const struct cli_example bench_examples[] = {
 };
 
 const char bench_text[] =
-    "Each test runs once unmeasured, then -r times, in a process of its own for each number of threads, "
-    "batch and type of cache. Rates are means with the half width of their 95 % interval; ppP is prefill "
-    "of P tokens, tgN decode of N, @dD behind D tokens of context. S-MBU is the share of the measured "
-    "read bandwidth that the bytes really needed for a token account for. Lists are 1,2,8 or ranges 1-4, "
+    "Each test runs once unmeasured, then -r times, in a process of its own for each number of "
+    "threads, "
+    "batch and type of cache. Rates are means with the half width of their 95 % interval; ppP is "
+    "prefill "
+    "of P tokens, tgN decode of N, @dD behind D tokens of context. S-MBU is the share of the "
+    "measured "
+    "read bandwidth that the bytes really needed for a token account for. Lists are 1,2,8 or "
+    "ranges 1-4, "
     "64-512+64, 1-8*2.\n\n"
     "'bench compare A B' puts the same tests of two files side by side (also rows of a study). A "
-    "difference counts where Welch's test, corrected for the number of tests, is below 0.05; better "
+    "difference counts where Welch's test, corrected for the number of tests, is below 0.05; "
+    "better "
     "still, interleave the runs of A and B.";

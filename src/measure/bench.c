@@ -16,20 +16,33 @@
 #include <string.h>
 
 static const char bench_passage[] =
-    "The clock in the tower had stopped at twenty past four so long ago that the people of the town "
-    "set their appointments by it: to meet at the clock meant to meet whenever both had arrived. When "
-    "the council decided to have it mended, there was a vote, and the vote was close. The clockmaker "
-    "came from two valleys away with his tools in a pram. He found that the works were sound. A nest "
-    "of jackdaws had blocked the weights, and the oil had turned to something like varnish. He cleaned "
-    "the wheels with a brush and paraffin, moved the nest to the chimney of the town hall, and set the "
-    "hands by the radio. For a week nothing changed. Then the baker noticed that his first customers "
-    "came earlier, and the teacher that her pupils came later, because they could now see from their "
-    "beds how much time was left. Old Mrs Ferrand complained that the striking of the hours reminded "
-    "her of how few of them she slept. The ferryman, who had never owned a watch, put up a timetable. "
-    "In the second month somebody climbed the tower at night and stopped the clock again, at twenty "
+    "The clock in the tower had stopped at twenty past four so long ago that the people of the "
+    "town "
+    "set their appointments by it: to meet at the clock meant to meet whenever both had arrived. "
+    "When "
+    "the council decided to have it mended, there was a vote, and the vote was close. The "
+    "clockmaker "
+    "came from two valleys away with his tools in a pram. He found that the works were sound. A "
+    "nest "
+    "of jackdaws had blocked the weights, and the oil had turned to something like varnish. He "
+    "cleaned "
+    "the wheels with a brush and paraffin, moved the nest to the chimney of the town hall, and set "
+    "the "
+    "hands by the radio. For a week nothing changed. Then the baker noticed that his first "
+    "customers "
+    "came earlier, and the teacher that her pupils came later, because they could now see from "
+    "their "
+    "beds how much time was left. Old Mrs Ferrand complained that the striking of the hours "
+    "reminded "
+    "her of how few of them she slept. The ferryman, who had never owned a watch, put up a "
+    "timetable. "
+    "In the second month somebody climbed the tower at night and stopped the clock again, at "
+    "twenty "
     "past four. Nobody was seen, and nobody was asked. But in the morning both hands had been tied "
-    "together with a blue ribbon of the kind that only the teacher used, and when the clockmaker was "
-    "sent for he answered that he had many orders, that the road was bad, and that a clock which is "
+    "together with a blue ribbon of the kind that only the teacher used, and when the clockmaker "
+    "was "
+    "sent for he answered that he had many orders, that the road was bad, and that a clock which "
+    "is "
     "right twice a day need not be ashamed before most of us. ";
 
 struct job {
@@ -378,8 +391,7 @@ static enum mscope_status fail_row(struct job *job, int i_test, const char *stat
     struct record row;
     record_init(&row);
     enum mscope_status result = record_copy(&row, &job->base, err);
-    result =
-        result == MSCOPE_OK ? name_row(&row, job, &job->params->tests[i_test], err) : result;
+    result = result == MSCOPE_OK ? name_row(&row, job, &job->params->tests[i_test], err) : result;
     result = result == MSCOPE_OK ? record_fail(&row, status, reason, err) : result;
     if (result == MSCOPE_OK) {
         job->params->take(job->params->user, &row);

@@ -26,8 +26,8 @@ struct bench_params {
     bool random;      /* random tokens instead of text */
     const char *text; /* NULL: a text of our own */
     uint64_t seed;
-    const struct record *base; /* provenance */
-    struct roofs *roofs;       /* NULL: do not measure ceilings */
+    const struct record *base;                             /* provenance */
+    struct roofs *roofs;                                   /* NULL: do not measure ceilings */
     void (*take)(void *user, const struct record *record); /* each row when it is done */
     void (*step)(void *user, const char *text);            /* what is being done */
     bool (*stopped)(void *user);

@@ -16,7 +16,9 @@
 /* Shares of all CPU time of the run: above the first caution, above the second not to be used. */
 static const double OTHER_CAUTION = 0.05, OTHER_REFUSE = 0.20;
 static const double STEAL_CAUTION = 0.02, STEAL_REFUSE = 0.10;
-enum { LEAST_TICKS = 100 }; /* of 10 ms over all CPUs: a shorter run tells nothing of its neighbours */
+enum {
+    LEAST_TICKS = 100
+}; /* of 10 ms over all CPUs: a shorter run tells nothing of its neighbours */
 static const double FREQ_SPREAD = 0.80; /* lowest core over highest, below: caution */
 
 struct verdict {

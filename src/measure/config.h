@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four YAML files of configs/ as structs: models, prompts, devices, experiments. Owns all texts.
- * A wrong key, type or value is an error that names file, line and what is allowed. Knows nothing
- * of this machine. One thread.
+ * The four YAML files of configs/ as structs: models, prompts, devices, experiments. Owns all
+ * texts. A wrong key, type or value is an error that names file, line and what is allowed. Knows
+ * nothing of this machine. One thread.
  */
 #ifndef MEASURE_CONFIG_H
 #define MEASURE_CONFIG_H
@@ -45,10 +45,10 @@ struct config_stand_in { /* a synthetic model of the same shape */
 struct config_model {
     char *id, *label;
     enum config_role role;
-    char *repo;    /* "owner/name" on huggingface.co; NULL: not published there */
-    char *file;    /* name in the repository, and in DIR/<id>/ here */
-    char *url;     /* where to fetch instead of the repository; NULL */
-    char *sha256;  /* 64 hex digits; NULL: not known */
+    char *repo;     /* "owner/name" on huggingface.co; NULL: not published there */
+    char *file;     /* name in the repository, and in DIR/<id>/ here */
+    char *url;      /* where to fetch instead of the repository; NULL */
+    char *sha256;   /* 64 hex digits; NULL: not known */
     uint64_t bytes; /* 0: not known */
     char *quant;
     struct config_stand_in *stand_in; /* NULL: none */
@@ -83,14 +83,14 @@ struct config_experiment {
     unsigned n_threads;
     int repetitions, repetitions_hot; /* hot: when the thermal limit was passed */
     int n_gen;
-    int warmup_max;         /* runs before the measured ones, at most; 0: none */
-    double warmup_spread;   /* stable: two successive decode rates within this share */
-    double cv_limit;        /* flag above */
-    double timeout_s;       /* of one run; 0: none */
-    double cooldown_s;      /* at least; the device may ask for more */
-    bool histogram;         /* rows carry routing_histogram */
-    bool probe_overhead;    /* measure the cost of the split by an interleaved A/B */
-    bool in_full;           /* part of `study` without names */
+    int warmup_max;       /* runs before the measured ones, at most; 0: none */
+    double warmup_spread; /* stable: two successive decode rates within this share */
+    double cv_limit;      /* flag above */
+    double timeout_s;     /* of one run; 0: none */
+    double cooldown_s;    /* at least; the device may ask for more */
+    bool histogram;       /* rows carry routing_histogram */
+    bool probe_overhead;  /* measure the cost of the split by an interleaved A/B */
+    bool in_full;         /* part of `study` without names */
 };
 
 struct config {

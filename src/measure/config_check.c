@@ -34,9 +34,8 @@ enum mscope_status config_check_models(struct config *config, const char *path,
             return error_set(err, MSCOPE_ERR_FORMAT, path,
                              "model %s: neither repo, url nor stand_in, expected one", model->id);
         }
-        if (model->sha256 != NULL &&
-            (strlen(model->sha256) != 64 ||
-             strspn(model->sha256, "0123456789abcdefABCDEF") != 64)) {
+        if (model->sha256 != NULL && (strlen(model->sha256) != 64 ||
+                                      strspn(model->sha256, "0123456789abcdefABCDEF") != 64)) {
             return error_set(err, MSCOPE_ERR_FORMAT, path,
                              "model %s: sha256 '%.70s', expected 64 hexadecimal digits", model->id,
                              model->sha256);
@@ -57,8 +56,8 @@ enum mscope_status config_check_models(struct config *config, const char *path,
 enum mscope_status config_check_prompts(struct config *config, const char *folder, const char *path,
                                         struct mscope_error *err)
 {
-    enum mscope_status status = check_ids(config->prompts, sizeof *config->prompts,
-                                          config->n_prompts, "prompt", path, err);
+    enum mscope_status status =
+        check_ids(config->prompts, sizeof *config->prompts, config->n_prompts, "prompt", path, err);
     for (unsigned i = 0; i < config->n_prompts && status == MSCOPE_OK; i++) {
         struct config_prompt *prompt = &config->prompts[i];
         if ((prompt->text != NULL) == (prompt->file != NULL)) {
@@ -78,8 +77,8 @@ enum mscope_status config_check_prompts(struct config *config, const char *folde
 enum mscope_status config_check_devices(struct config *config, const char *path,
                                         struct mscope_error *err)
 {
-    enum mscope_status status = check_ids(config->devices, sizeof *config->devices,
-                                          config->n_devices, "device", path, err);
+    enum mscope_status status =
+        check_ids(config->devices, sizeof *config->devices, config->n_devices, "device", path, err);
     for (unsigned i = 0; i < config->n_devices && status == MSCOPE_OK; i++) {
         struct config_device *device = &config->devices[i];
         status = check_range(path, device->id, "threads", device->threads, 0, MAX_THREADS, err);
@@ -167,7 +166,8 @@ static enum mscope_status check_ids(const void *items, size_t size, unsigned n, 
         const char *id = *(char *const *)(all + i * size);
         if (!is_plain_name(id) || strchr(id, ' ') != NULL) {
             return error_set(err, MSCOPE_ERR_FORMAT, path,
-                             "%s id '%.100s', expected no blanks, slashes or leading dots", what, id);
+                             "%s id '%.100s', expected no blanks, slashes or leading dots", what,
+                             id);
         }
         for (unsigned j = 0; j < i; j++) {
             if (strcmp(id, *(char *const *)(all + j * size)) == 0) {
@@ -191,8 +191,8 @@ static enum mscope_status check_range(const char *path, const char *id, const ch
     if (isfinite(value) && value >= least && value <= most) {
         return MSCOPE_OK;
     }
-    return error_set(err, MSCOPE_ERR_FORMAT, path, "%s: %s is %g, expected %g to %g", id, key, value,
-                     least, most);
+    return error_set(err, MSCOPE_ERR_FORMAT, path, "%s: %s is %g, expected %g to %g", id, key,
+                     value, least, most);
 }
 
 static enum mscope_status load_text(struct config_prompt *prompt, const char *folder,

@@ -19,16 +19,19 @@ static const cyaml_strval_t strata[] = {
     {"long", CONFIG_LONG},
 };
 static const cyaml_strval_t energies[] = {
-    {"auto", CONFIG_ENERGY_AUTO},       {"rapl", CONFIG_ENERGY_RAPL},
-    {"nvml", CONFIG_ENERGY_NVML},       {"ina3221", CONFIG_ENERGY_INA3221},
-    {"tegrastats", CONFIG_ENERGY_TEGRASTATS}, {"battery", CONFIG_ENERGY_BATTERY},
+    {"auto", CONFIG_ENERGY_AUTO},
+    {"rapl", CONFIG_ENERGY_RAPL},
+    {"nvml", CONFIG_ENERGY_NVML},
+    {"ina3221", CONFIG_ENERGY_INA3221},
+    {"tegrastats", CONFIG_ENERGY_TEGRASTATS},
+    {"battery", CONFIG_ENERGY_BATTERY},
     {"none", CONFIG_ENERGY_NONE},
 };
 
-#define MUST  CYAML_FLAG_STRICT
-#define MAY   (CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL)
-#define P     CYAML_FLAG_POINTER
-#define N(a)  CYAML_ARRAY_LEN(a)
+#define MUST CYAML_FLAG_STRICT
+#define MAY  (CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL)
+#define P    CYAML_FLAG_POINTER
+#define N(a) CYAML_ARRAY_LEN(a)
 #define TEXT(key, flags, type, member)                                                             \
     CYAML_FIELD_STRING_PTR(key, (flags) | P, struct type, member, 1, CYAML_UNLIMITED)
 
@@ -112,8 +115,8 @@ static const cyaml_schema_value_t experiment_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_experiment, experiment_fields)};
 
 static const cyaml_schema_field_t models_top[] = {
-    CYAML_FIELD_SEQUENCE_COUNT("models", P, struct config_document, items.models, n, &model_entry, 1,
-                               CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE_COUNT("models", P, struct config_document, items.models, n, &model_entry,
+                               1, CYAML_UNLIMITED),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t prompts_top[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libcyaml's log of a failed load, turned into one line: file, line, what was found, what is allowed. */
+/* libcyaml's log of a failed load, turned into one line: file, line, what was found, what is
+ * allowed. */
 #include "measure/config_yaml.h"
 
 #include "base/strbuf.h"
@@ -30,8 +31,8 @@ static const cyaml_schema_value_t *find_schema(const struct load_log *log,
                                                const cyaml_schema_value_t *schema);
 static unsigned find_key_line(const char *text, unsigned from, const char *key);
 
-enum mscope_status config_yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema,
-                                    struct mscope_error *err)
+enum mscope_status config_yaml_load(void **out, const char *path,
+                                    const cyaml_schema_value_t *schema, struct mscope_error *err)
 {
     char *text = NULL;
     size_t n_bytes = 0;
@@ -43,7 +44,8 @@ enum mscope_status config_yaml_load(void **out, const char *path, const cyaml_sc
     struct load_log log = {0};
     cyaml_config_t config = make_config(&log);
     cyaml_data_t *data = NULL;
-    cyaml_err_t code = cyaml_load_data((const uint8_t *)text, n_bytes, &config, schema, &data, NULL);
+    cyaml_err_t code =
+        cyaml_load_data((const uint8_t *)text, n_bytes, &config, schema, &data, NULL);
     if (code != CYAML_OK) {
         status = explain(&log, code, path, text, schema, err);
     } else if (data == NULL) {

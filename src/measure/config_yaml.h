@@ -9,8 +9,8 @@
 #include <cyaml/cyaml.h>
 
 /* *out is released by config_yaml_free with the same schema. */
-enum mscope_status config_yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema,
-                                    struct mscope_error *err);
+enum mscope_status config_yaml_load(void **out, const char *path,
+                                    const cyaml_schema_value_t *schema, struct mscope_error *err);
 void config_yaml_free(void **document, const cyaml_schema_value_t *schema);
 
 /* A whole text file, terminated; caller frees. */

@@ -15,13 +15,13 @@ struct driver_settings {
     const char *target;     /* program path or base URL; NULL for the own engine */
     const char *model_path; /* NULL when the server chooses */
     const char *model_id;
-    int n_threads;       /* > 0 */
-    int n_ctx;           /* positions that the longest run of the block may need */
+    int n_threads;          /* > 0 */
+    int n_ctx;              /* positions that the longest run of the block may need */
     const char *fit_prompt; /* own engine: when not NULL, n_ctx is as many as this text and fit_gen
                                tokens need instead */
     int fit_gen;
-    int n_batch;         /* 0: the engine's choice */
-    const char *kv_type; /* "f16", "q8_0", "f32" */
+    int n_batch;           /* 0: the engine's choice */
+    const char *kv_type;   /* "f16", "q8_0", "f32" */
     const char *cpu_level; /* NULL: the best; own engine only */
     double timeout_s;      /* of one run; <= 0: none */
     uint64_t seed;
@@ -34,8 +34,8 @@ struct driver_task {
                      refuse unless 0) */
     int n_gen;    /* tokens to make, end of text ignored, temperature 0; 0: prefill only */
     int n_depth;  /* tokens put into the cache before the clock starts (own engine) */
-    bool timing;          /* split by phase */
-    bool want_histogram;  /* fill routing_histogram */
+    bool timing;  /* split by phase */
+    bool want_histogram; /* fill routing_histogram */
 };
 
 struct driver_marks { /* clock_now_ns() of this computer; 0 where not known */

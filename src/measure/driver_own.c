@@ -148,8 +148,8 @@ static enum mscope_status describe(const struct driver *driver, struct record *r
         status = record_set_text(&record->quant, info->file_type, err);
     }
     if (status == MSCOPE_OK) {
-        status = record_set_text(&record->engine_detail, mscope_engine_cpu_level(driver->engine),
-                                 err);
+        status =
+            record_set_text(&record->engine_detail, mscope_engine_cpu_level(driver->engine), err);
     }
     return status;
 }
@@ -341,8 +341,8 @@ static void take_stats(struct run *run, bool is_decode, double part_ms)
     *(is_decode ? &record->decode_parts_share : &record->prefill_parts_share) =
         named_ns / (part_ms * 1e6);
     run->router_ns += (double)stats.phase_ns[MSCOPE_PHASE_ROUTER];
-    run->experts_ns += (double)stats.phase_ns[MSCOPE_PHASE_EXPERTS] +
-                       (double)stats.phase_ns[MSCOPE_PHASE_SHARED];
+    run->experts_ns +=
+        (double)stats.phase_ns[MSCOPE_PHASE_EXPERTS] + (double)stats.phase_ns[MSCOPE_PHASE_SHARED];
     if (run->experts_ns > 0) {
         record->routing_share = run->router_ns / (run->router_ns + run->experts_ns);
     }
@@ -373,7 +373,8 @@ static enum mscope_status make_tokens(struct driver *driver, const struct driver
     struct rng rng;
     rng_seed(&rng, driver->seed);
     for (size_t i = 0; i < n; i++) {
-        tokens[i] = text != NULL ? text[i % n_text] : (int32_t)rng_below(&rng, driver->info->n_vocab);
+        tokens[i] =
+            text != NULL ? text[i % n_text] : (int32_t)rng_below(&rng, driver->info->n_vocab);
     }
     free(text);
     free(driver->tokens);

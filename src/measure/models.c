@@ -15,7 +15,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static const uint64_t SPARE_BYTES = 256u << 20; /* left free on the disk, and header and vocabulary */
+static const uint64_t SPARE_BYTES = 256u
+                                    << 20; /* left free on the disk, and header and vocabulary */
 
 static enum mscope_status make_stand_in(const char *path, const struct config_model *model,
                                         const struct models_params *params,
@@ -107,10 +108,9 @@ static enum mscope_status make_stand_in(const char *path, const struct config_mo
     }
     uint64_t available = free_bytes_of(params->models_dir);
     if (available < need) {
-        return error_set(err, MSCOPE_ERR_IO, model->id,
-                         "its stand-in needs %s of disk, %s are free in %s",
-                         units_bytes(need_text, need), units_bytes(free_text, available),
-                         params->models_dir);
+        return error_set(
+            err, MSCOPE_ERR_IO, model->id, "its stand-in needs %s of disk, %s are free in %s",
+            units_bytes(need_text, need), units_bytes(free_text, available), params->models_dir);
     }
     tell(params, "making the stand-in %s of %s, %s", model->stand_in->shape, model->label,
          units_bytes(need_text, n_bytes));

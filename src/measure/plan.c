@@ -132,8 +132,8 @@ static enum mscope_status list_arms(struct arm **out, int *n, struct maker *make
         }
         for (int e = 0; e < maker->params->n_engines; e++) {
             for (int t = 0; t < n_threads; t++) {
-                (*out)[(*n)++] = (struct arm){&maker->config->models[m],
-                                              &maker->params->engines[e], threads[t]};
+                (*out)[(*n)++] =
+                    (struct arm){&maker->config->models[m], &maker->params->engines[e], threads[t]};
             }
         }
     }
@@ -146,10 +146,10 @@ static int list_threads(int *threads, struct maker *maker,
 {
     static const int standard[] = {0};
     const struct plan_params *params = maker->params;
-    const int *wanted = params->threads != NULL        ? params->threads
+    const int *wanted = params->threads != NULL       ? params->threads
                         : experiment->threads != NULL ? experiment->threads
                                                       : standard;
-    int n_wanted = params->threads != NULL        ? params->n_threads
+    int n_wanted = params->threads != NULL       ? params->n_threads
                    : experiment->threads != NULL ? (int)experiment->n_threads
                                                  : 1;
     int n = 0;

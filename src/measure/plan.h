@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What will be measured, in which order: a list of cells, cut into blocks. A block is one model with
- * one engine and one number of threads, loaded once in a process of its own; its cells are one
+ * What will be measured, in which order: a list of cells, cut into blocks. A block is one model
+ * with one engine and one number of threads, loaded once in a process of its own; its cells are one
  * repetition of all prompts. Blocks of a repetition and cells of a block are in random order by the
  * recorded seed; the same inputs give the same plan. Points into the configuration, which must
  * outlive it. One thread.
@@ -52,7 +52,8 @@ struct plan_block {
     const struct config_model *model;
     const struct plan_engine *engine;
     int threads, repetition; /* from 1 */
-    bool is_extra; /* a repetition beyond the experiment's: only after the thermal limit was passed */
+    bool is_extra; /* a repetition beyond the experiment's: only after the thermal limit was passed
+                    */
     int first_cell, n_cells; /* in plan.cells */
 };
 
@@ -69,7 +70,8 @@ enum mscope_status plan_make(struct plan **out, const struct config *config,
 void plan_close(struct plan **plan);
 
 /* Comma lists and ranges of whole numbers: "1,2,8", "1-4" (1 2 3 4), "128-512+128" (128 256 384
- * 512), "1-8*2" (1 2 4 8). At most `max` numbers within least .. most; a usage error names `what`. */
+ * 512), "1-8*2" (1 2 4 8). At most `max` numbers within least .. most; a usage error names `what`.
+ */
 enum mscope_status plan_parse_list(int *values, int *n, int max, const char *text, const char *what,
                                    int least, int most, struct mscope_error *err);
 

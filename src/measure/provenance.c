@@ -135,7 +135,8 @@ static enum mscope_status fill_host(struct record *record, struct mscope_error *
     return status == MSCOPE_OK ? record_set_text(&record->os, os, err) : status;
 }
 
-/* Words as the shell would need them; the program by its last part, since paths differ by machine. */
+/* Words as the shell would need them; the program by its last part, since paths differ by machine.
+ */
 static enum mscope_status fill_command(struct record *record, int argc, const char *const *argv,
                                        struct mscope_error *err)
 {
@@ -146,9 +147,8 @@ static enum mscope_status fill_command(struct record *record, int argc, const ch
         bool plain = word[0] != '\0' && strpbrk(word, " \t\n'\"\\$`*?&|;<>(){}#!") == NULL;
         strbuf_printf(&text, plain ? "%s%s" : "%s'%s'", i > 0 ? " " : "", word);
     }
-    enum mscope_status status = text.failed
-                                    ? error_set_memory(err, "command", text.n_bytes)
-                                    : record_set_text(&record->command, text.data, err);
+    enum mscope_status status = text.failed ? error_set_memory(err, "command", text.n_bytes)
+                                            : record_set_text(&record->command, text.data, err);
     strbuf_free(&text);
     return status;
 }
@@ -161,8 +161,8 @@ static enum mscope_status fill_session(struct record *record, struct mscope_erro
     struct tm utc;
     gmtime_r(&now.tv_sec, &utc);
     struct rng rng;
-    rng_seed(&rng, (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 20) ^
-                       ((uint64_t)getpid() << 44));
+    rng_seed(&rng,
+             (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 20) ^ ((uint64_t)getpid() << 44));
     char stamp[32], text[64];
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     snprintf(text, sizeof text, "%s-%08x", stamp, (unsigned)rng_next(&rng));

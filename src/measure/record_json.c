@@ -166,9 +166,8 @@ static enum mscope_status field_from_json(struct record *record, const struct re
     char *at = (char *)record + field->offset;
     switch (field->kind) {
     case RECORD_TEXT:
-        return json_is_string(value)
-                   ? record_set_text((char **)at, json_string_value(value), err)
-                   : wrong_type(field->name, "a text", value, err);
+        return json_is_string(value) ? record_set_text((char **)at, json_string_value(value), err)
+                                     : wrong_type(field->name, "a text", value, err);
     case RECORD_INT:
         if (!json_is_integer(value)) {
             return wrong_type(field->name, "an integer", value, err);
@@ -250,8 +249,9 @@ static enum mscope_status table_from_json(struct record_table *out, const json_t
     size_t n_rows = json_array_size(value);
     size_t n_cols = n_rows > 0 ? json_array_size(json_array_get(value, 0)) : 0;
     if (n_cols > 0 && n_rows > MAX_TABLE_VALUES / n_cols) {
-        return error_set(err, MSCOPE_ERR_FORMAT, "row", "%s has %zu x %zu values, expected at most %d",
-                         name, n_rows, n_cols, MAX_TABLE_VALUES);
+        return error_set(err, MSCOPE_ERR_FORMAT, "row",
+                         "%s has %zu x %zu values, expected at most %d", name, n_rows, n_cols,
+                         MAX_TABLE_VALUES);
     }
     out->values = calloc(n_rows * n_cols > 0 ? n_rows * n_cols : 1, sizeof *out->values);
     if (out->values == NULL) {
@@ -299,9 +299,9 @@ static enum mscope_status wrong_type(const char *name, const char *expected, con
                                      struct mscope_error *err)
 {
     static const char *const names[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",     [JSON_STRING] = "a text",
-        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number",  [JSON_TRUE] = "true",
-        [JSON_FALSE] = "false",      [JSON_NULL] = "null",
+        [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "a list",  [JSON_STRING] = "a text",
+        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",        [JSON_NULL] = "null",
     };
     const char *actual = value != NULL ? names[json_typeof(value)] : "nothing";
     return error_set(err, MSCOPE_ERR_FORMAT, "row", "%s is %s, expected %s", name, actual,

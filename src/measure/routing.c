@@ -56,8 +56,8 @@ void routing_take(void *user, const struct mscope_routing *rows)
         const int32_t *experts = rows->experts + (size_t)i * (size_t)rows->n_used;
         for (int j = 0; j < rows->n_used; j++) {
             uses[experts[j]]++;
-            for (int k = 0; routing->in_decode && routing->has_before[rows->i_layer] &&
-                            k < routing->n_used;
+            for (int k = 0;
+                 routing->in_decode && routing->has_before[rows->i_layer] && k < routing->n_used;
                  k++) {
                 routing->n_reused += experts[j] == before[k];
             }

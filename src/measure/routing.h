@@ -11,9 +11,9 @@
 struct routing {
     int n_layer, n_expert, n_used;
     bool in_decode;
-    int64_t *prefill, *decode;   /* (n_layer, n_expert) uses */
-    int32_t *before;             /* (n_layer, n_used) experts of the token before */
-    bool *has_before;            /* (n_layer) */
+    int64_t *prefill, *decode;    /* (n_layer, n_expert) uses */
+    int32_t *before;              /* (n_layer, n_used) experts of the token before */
+    bool *has_before;             /* (n_layer) */
     int64_t n_reused, n_compared; /* in decode */
 };
 

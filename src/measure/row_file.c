@@ -72,8 +72,9 @@ enum mscope_status row_file_open(struct row_file **out, const char *path,
     }
     file->path = copy;
     file->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644);
-    enum mscope_status status =
-        file->fd >= 0 ? lock_file(file, err) : error_set_errno(err, errno, path, "open for writing");
+    enum mscope_status status = file->fd >= 0
+                                    ? lock_file(file, err)
+                                    : error_set_errno(err, errno, path, "open for writing");
     if (status == MSCOPE_OK) {
         status = load_cells(file, report, err);
     }

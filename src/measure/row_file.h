@@ -18,11 +18,11 @@ struct row_file_report { /* what reading found */
     uint64_t n_rows;     /* good ones */
     uint64_t n_corrupt;  /* lines that are no row */
     uint64_t n_other_schema;
-    uint64_t n_duplicates;                 /* rows whose cell had been seen (writer's reading only) */
+    uint64_t n_duplicates; /* rows whose cell had been seen (writer's reading only) */
     uint64_t corrupt_lines[ROW_FILE_LISTED]; /* numbers of the first ones, from 1 */
-    char first_problem[256];               /* of the first corrupt line, "" when none */
-    int64_t other_schema;                  /* the first one seen, 0 when none */
-    bool torn;                             /* the last line had no line end and is no row */
+    char first_problem[256];                 /* of the first corrupt line, "" when none */
+    int64_t other_schema;                    /* the first one seen, 0 when none */
+    bool torn;                               /* the last line had no line end and is no row */
 };
 
 typedef enum mscope_status row_visit_fn(void *user, const struct record *record, uint64_t i_line,

@@ -52,8 +52,8 @@ struct block_run { /* one block under way */
     struct worker_job job;
     struct worker_cell *cells; /* unfinished ones */
     int n_cells;
-    int i_current; /* begun and without a row yet; -1: none */
-    int n_retired; /* of cells: those with a row */
+    int i_current;                /* begun and without a row yet; -1: none */
+    int n_retired;                /* of cells: those with a row */
     char reason[800], status[16]; /* said by the worker */
 };
 
@@ -92,8 +92,7 @@ enum mscope_status runner_run(struct runner_result *out, const struct runner_par
     for (int i = 0; i < params->plan->n_blocks; i++) {
         const struct plan_block *block = &params->plan->blocks[i];
         for (int j = 0; j < block->n_cells && status == MSCOPE_OK; j++) {
-            bool there =
-                row_file_has(runner.file, params->plan->cells[block->first_cell + j].name);
+            bool there = row_file_has(runner.file, params->plan->cells[block->first_cell + j].name);
             out->n_before += there ? 1 : 0;
             runner.n_total += there || !block->is_extra ? 1 : 0;
         }
@@ -266,7 +265,7 @@ static void prepare_job(struct block_run *run)
         .device = params->device,
         .base = &run->base,
         .repetition = run->block->repetition,
-        .is_stand_in = run->model.is_stand_in && run->block->engine->class == &driver_own,
+        .is_stand_in = run->model.is_stand_in,
         .cooldown_s = fmax(experiment->cooldown_s, params->device->cooldown_s),
         .sensor_root = params->sensor_root,
     };
@@ -319,7 +318,7 @@ static enum mscope_status take_line(struct block_run *run, char *line)
         tell(runner, RUNNER_STEP, NULL, "%s: warm-up%s", label, line + 1);
         return MSCOPE_OK;
     case 'B':
-        run->i_current = run->n_cells - run->job.n_cells + atoi(line + 1);
+        run->i_current = run->n_cells - run->job.n_cells + (int)strtol(line + 1, NULL, 10);
         if (run->i_current < 0 || run->i_current >= run->n_cells) {
             run->i_current = -1;
             return MSCOPE_OK;
@@ -392,7 +391,8 @@ static enum mscope_status conclude(struct block_run *run, enum child_event event
     }
     tell(run->runner, RUNNER_NOTE, NULL, "%s: %s", run->block->model->label, reason);
     if (run->i_current < 0 || run->reason[0] != '\0') {
-        return fail_rest(run, status, reason); /* opening or warming up: no other cell would do better */
+        return fail_rest(run, status,
+                         reason); /* opening or warming up: no other cell would do better */
     }
     return fail_cell(run, &run->cells[run->i_current], status, reason);
 }
@@ -498,8 +498,7 @@ static struct group *find_group(struct runner *runner, const char *cell)
             return &runner->groups[i];
         }
     }
-    struct group *grown =
-        realloc(runner->groups, (runner->n_groups + 1) * sizeof *runner->groups);
+    struct group *grown = realloc(runner->groups, (runner->n_groups + 1) * sizeof *runner->groups);
     if (grown == NULL) {
         free(key);
         return NULL;

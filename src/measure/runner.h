@@ -31,10 +31,10 @@ struct runner_params {
     const struct record *base; /* provenance, study, order_seed, seed */
     const char *models_dir, *out_path;
     const char *kv_type, *cpu_level; /* cpu_level NULL: the best */
-    bool fit;       /* leave out models that do not fit into free memory, instead of trying */
+    bool fit; /* leave out models that do not fit into free memory, instead of trying */
     bool no_stand_ins, no_real;
     bool measure_roofs;
-    double grace_s; /* for a worker beyond a run's own time limit; 0: a minute */
+    double grace_s;          /* for a worker beyond a run's own time limit; 0: a minute */
     const char *sensor_root; /* "" */
     void (*tell)(void *user, const struct runner_news *news);
     bool (*stopped)(void *user); /* NULL: never */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-static const double IDLE_S = 2;          /* of idle power before and after a run */
-static const double DRIFT_LIMIT = 0.10;  /* of idle power, else flagged */
+static const double IDLE_S = 2;         /* of idle power before and after a run */
+static const double DRIFT_LIMIT = 0.10; /* of idle power, else flagged */
 static const double IDENTITY_LIMIT = 0.05;
 
 struct sense {
@@ -25,8 +25,8 @@ struct sense {
 
 static double sample_idle_w(struct sense *sense);
 static void look_at_heat(struct sense *sense);
-static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns,
-                        double n_tokens, bool is_decode, struct record *record);
+static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns, double n_tokens,
+                        bool is_decode, struct record *record);
 static enum mscope_status report_flags(const struct sense *sense, struct record *record,
                                        struct mscope_error *err);
 
@@ -100,8 +100,8 @@ enum mscope_status sense_report(struct sense *sense, const struct driver_marks *
     double idle_w = (record->idle_before_w + record->idle_after_w) / 2;
     record->idle_drift_share = fabs(record->idle_after_w - record->idle_before_w) / idle_w;
     if (record->prompt_tokens > 0) {
-        record->prefill_j_per_token_net =
-            (record->prefill_j - idle_w * record->prefill_ms * 1e-3) / (double)record->prompt_tokens;
+        record->prefill_j_per_token_net = (record->prefill_j - idle_w * record->prefill_ms * 1e-3) /
+                                          (double)record->prompt_tokens;
     }
     if (record->n_gen > 1) {
         record->decode_j_per_token_net =
@@ -135,8 +135,8 @@ void sense_memory(struct record *record)
     }
 }
 
-static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns,
-                        double n_tokens, bool is_decode, struct record *record)
+static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns, double n_tokens,
+                        bool is_decode, struct record *record)
 {
     struct energy_slice slice;
     if (end_ns <= start_ns || n_tokens <= 0) {
@@ -177,8 +177,7 @@ static enum mscope_status report_flags(const struct sense *sense, struct record 
 
 static double sample_idle_w(struct sense *sense)
 {
-    if (energy_source(sense->sampler) == NULL ||
-        energy_start(sense->sampler, NULL) != MSCOPE_OK) {
+    if (energy_source(sense->sampler) == NULL || energy_start(sense->sampler, NULL) != MSCOPE_OK) {
         return NAN;
     }
     uint64_t start_ns = clock_now_ns();

@@ -102,8 +102,9 @@ struct stats_test stats_compare(const double *a, size_t n_a, const double *b, si
     double error_b = of_b.sd * of_b.sd / (double)of_b.n;
     double error = error_a + error_b;
     if (error > 0) { /* degrees of freedom by Welch and Satterthwaite */
-        double df = error * error / (error_a * error_a / (double)(of_a.n - 1) +
-                                     error_b * error_b / (double)(of_b.n - 1));
+        double df =
+            error * error /
+            (error_a * error_a / (double)(of_a.n - 1) + error_b * error_b / (double)(of_b.n - 1));
         double half = stats_t_quantile(0.975, df) * sqrt(error);
         out.p_welch = stats_t_two_sided(out.difference / sqrt(error), df);
         out.ci95_low = out.difference - half;
@@ -231,15 +232,16 @@ end:
     return p;
 }
 
-/* P(U <= u): arrangements counted by dynamic programming, one value of the first sample at a time. */
+/* P(U <= u): arrangements counted by dynamic programming, one value of the first sample at a time.
+ */
 static double exact_u_tail(size_t n_a, size_t n_b, size_t u)
 {
     enum { STATES = EXACT_MAX * EXACT_MAX + 1 };
     static _Thread_local double ways[EXACT_MAX + 1][STATES];
     memset(ways, 0, sizeof ways);
     ways[0][0] = 1;
-    /* ways[i][s]: i of the first sample placed, s pairs in which it is the larger; going through the
-     * ranks, the value of `rank` is of the first sample and exceeds rank - i of the second. */
+    /* ways[i][s]: i of the first sample placed, s pairs in which it is the larger; going through
+     * the ranks, the value of `rank` is of the first sample and exceeds rank - i of the second. */
     for (size_t rank = 0; rank < n_a + n_b; rank++) {
         for (size_t i = n_a < rank + 1 ? n_a : rank + 1; i-- > 0;) {
             size_t n_below = rank - i;

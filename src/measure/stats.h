@@ -15,7 +15,8 @@ struct stats {
 /* NaNs among the values are left out. */
 struct stats stats_of(const double *values, size_t n);
 
-/* Percentile `share` in [0, 1], linear between ranks (Hyndman and Fan 1996, type 7). NaN for n 0. */
+/* Percentile `share` in [0, 1], linear between ranks (Hyndman and Fan 1996, type 7). NaN for n 0.
+ */
 double stats_percentile(const double *values, size_t n, double share);
 
 /* Quantile of Student's t with `df` > 0 degrees of freedom; `share` in (0, 1). */
@@ -24,8 +25,8 @@ double stats_t_quantile(double share, double df);
 double stats_t_two_sided(double t, double df);
 
 struct stats_test {
-    double difference; /* mean of b minus mean of a */
-    double ratio;      /* mean of b / mean of a */
+    double difference;          /* mean of b minus mean of a */
+    double ratio;               /* mean of b / mean of a */
     double ci95_low, ci95_high; /* of the difference (Welch) */
     double p_welch;             /* two-sided */
     double p_rank;              /* Mann-Whitney, two-sided: exact up to 20 values each without

@@ -93,8 +93,8 @@ static int open_block(struct worker *worker)
         int n = job->is_stand_in ? worker_stand_in_tokens(prompt)
                                  : FIT_WORDS_TO_TOKENS * prompt->n_words;
         n_most = n > n_most ? n : n_most;
-        if (!job->is_stand_in && (settings.fit_prompt == NULL ||
-                                  strlen(prompt->text) > strlen(settings.fit_prompt))) {
+        if (!job->is_stand_in &&
+            (settings.fit_prompt == NULL || strlen(prompt->text) > strlen(settings.fit_prompt))) {
             settings.fit_prompt = prompt->text;
         }
     }
@@ -116,7 +116,8 @@ static int open_block(struct worker *worker)
     return 0;
 }
 
-/* Until two successive decode rates agree; what did not settle is measured all the same, and says so. */
+/* Until two successive decode rates agree; what did not settle is measured all the same, and says
+ * so. */
 static enum mscope_status warm_up(struct worker *worker, struct mscope_error *err)
 {
     const struct config_experiment *experiment = worker->job->experiment;
@@ -209,12 +210,11 @@ static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_e
     if (run_status != MSCOPE_OK) {
         char text[800];
         mscope_error_text(&problem, text, sizeof text);
-        bool timed_out =
-            worker->row.status != NULL && strcmp(worker->row.status, "timeout") == 0;
+        bool timed_out = worker->row.status != NULL && strcmp(worker->row.status, "timeout") == 0;
         status = record_fail(&worker->row,
-                             timed_out                            ? "timeout"
+                             timed_out                         ? "timeout"
                              : run_status == MSCOPE_ERR_MEMORY ? "oom"
-                                                                  : "failed",
+                                                               : "failed",
                              text, err);
     } else {
         status = record_set_text(&worker->row.status, "ok", err);
@@ -223,8 +223,8 @@ static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_e
             worker->row.wall_ms += worker->load_ms;
             worker->load_ms = NAN;
         }
-        status = status == MSCOPE_OK ? sense_report(worker->sense, &marks, &worker->row, err)
-                                     : status;
+        status =
+            status == MSCOPE_OK ? sense_report(worker->sense, &marks, &worker->row, err) : status;
         status = status == MSCOPE_OK ? finish_row(worker, err) : status;
     }
     if (status == MSCOPE_OK) {

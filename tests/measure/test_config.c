@@ -119,7 +119,9 @@ static void mistakes_name_the_place(void **state)
          "experiments.yaml", "repetitions is 0, expected 1 to 1000"},
         {3, "experiments:\n  - {id: e, title: E, prompts: [p, p], repetitions: 1, n_gen: 1}\n",
          "experiments.yaml", "prompt p twice"},
-        {3, "experiments:\n  - {id: e, title: E, prompts: [p], repetitions: 1, n_gen: 1, in_full: [1]}\n",
+        {3,
+         "experiments:\n  - {id: e, title: E, prompts: [p], repetitions: 1, n_gen: 1, in_full: "
+         "[1]}\n",
          "experiments.yaml:2", "in_full: Expecting"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -127,8 +129,7 @@ static void mistakes_name_the_place(void **state)
         texts[cases[i].file] = cases[i].text;
         struct config *config = NULL;
         struct mscope_error err = {0};
-        enum mscope_status status =
-            load(texts[0], texts[1], texts[2], texts[3], &config, &err);
+        enum mscope_status status = load(texts[0], texts[1], texts[2], texts[3], &config, &err);
         expect(status, &err, cases[i].line);
         expect(status, &err, cases[i].part);
         assert_null(config);

@@ -2,6 +2,7 @@
 /* A whole small study with the own engine on tiny synthetic models: what a row must contain. */
 #include "measure/rows.h"
 
+#include "base/strbuf.h"
 #include "measure/bench.h"
 #include "measure/runner.h"
 
@@ -194,19 +195,21 @@ static void setup(void)
 {
     snprintf(folder, sizeof folder, "%s", rows_folder());
     snprintf(out_path, sizeof out_path, "%s/rows.jsonl", folder);
-    rows_write(
-        folder, "models.yaml",
-        "models:\n"
-        "  - {id: moe, label: M, role: moe, file: m, quant: Q8_0,\n"
-        "     stand_in: {shape: tiny-olmoe, recipe: Q8_0, seed: 1}}\n"
-        "  - {id: dense, label: D, role: dense, file: m, quant: Q8_0,\n"
-        "     stand_in: {shape: tiny-llama, recipe: Q8_0, seed: 1}}\n");
-    char prompts[600] = "prompts:\n  - {id: p, category: qa, text: ";
+    rows_write(folder, "models.yaml",
+               "models:\n"
+               "  - {id: moe, label: M, role: moe, file: m, quant: Q8_0,\n"
+               "     stand_in: {shape: tiny-olmoe, recipe: Q8_0, seed: 1}}\n"
+               "  - {id: dense, label: D, role: dense, file: m, quant: Q8_0,\n"
+               "     stand_in: {shape: tiny-llama, recipe: Q8_0, seed: 1}}\n");
+    struct strbuf prompts = {0};
+    strbuf_printf(&prompts, "prompts:\n  - {id: p, category: qa, text: ");
     for (int i = 0; i < N_WORDS; i++) {
-        strcat(prompts, i % 2 == 0 ? "left " : "right ");
+        strbuf_printf(&prompts, i % 2 == 0 ? "left " : "right ");
     }
-    strcat(prompts, "}\n");
-    rows_write(folder, "prompts.yaml", prompts);
+    strbuf_printf(&prompts, "}\n");
+    assert_false(prompts.failed);
+    rows_write(folder, "prompts.yaml", prompts.data);
+    strbuf_free(&prompts);
     rows_write(folder, "devices.yaml", "devices:\n  - {id: auto, label: A}\n");
     rows_write(folder, "experiments.yaml",
                "experiments:\n"

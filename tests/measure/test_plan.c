@@ -9,11 +9,14 @@ static char *prompt_ids[] = {"p", "q", "r", "s"};
 static struct config_model models[3];
 static struct config_prompt prompts[4];
 static int sweep[] = {1, 2, 64, 0};
-static struct config_experiment experiment = {
-    .id = "e", .title = "E", .prompts = prompt_ids, .n_prompts = 4, .repetitions = 3,
-    .repetitions_hot = 5, .n_gen = 4};
-static struct config config = {
-    .models = models, .n_models = 3, .prompts = prompts, .n_prompts = 4};
+static struct config_experiment experiment = {.id = "e",
+                                              .title = "E",
+                                              .prompts = prompt_ids,
+                                              .n_prompts = 4,
+                                              .repetitions = 3,
+                                              .repetitions_hot = 5,
+                                              .n_gen = 4};
+static struct config config = {.models = models, .n_models = 3, .prompts = prompts, .n_prompts = 4};
 static const struct driver_class fake = {.engine = "fake"};
 static const struct plan_engine engines[] = {{&fake, NULL, "fake"}, {&fake, NULL, "fake#2"}};
 
@@ -150,9 +153,9 @@ static void lists_and_ranges(void **state)
         assert_int_equal(n, good[i].n);
         assert_memory_equal(values, good[i].values, (size_t)n * sizeof *values);
     }
-    const char *bad[] = {"",      ",",     "1,",   "1,,2", "-1",     "+1",     " 1",   "1 ",
-                         "4-1",   "1001",  "1-",   "1-2-", "0-8*2",  "1-8*1",  "1-8*", "1-8+0",
-                         "1-100", "1x",    "1.5",  "0x10", "1-2000", "1-8+",   "a",    "99999999999"};
+    const char *bad[] = {"",      ",",    "1,",  "1,,2", "-1",     "+1",    " 1",   "1 ",
+                         "4-1",   "1001", "1-",  "1-2-", "0-8*2",  "1-8*1", "1-8*", "1-8+0",
+                         "1-100", "1x",   "1.5", "0x10", "1-2000", "1-8+",  "a",    "99999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (plan_parse_list(values, &n, 8, bad[i], "-p", 0, 1000, &err) == MSCOPE_OK) {
             fail_msg("'%s' was accepted", bad[i]);

@@ -148,8 +148,7 @@ static void what_is_no_file_is_refused(void **state)
     struct row_file *file = NULL;
     struct mscope_error err;
     assert_int_equal(row_file_open(&file, "/dev/null", NULL, &err), MSCOPE_ERR_IO);
-    assert_int_equal(row_file_open(&file, "/no/such/folder/rows.jsonl", NULL, &err),
-                     MSCOPE_ERR_IO);
+    assert_int_equal(row_file_open(&file, "/no/such/folder/rows.jsonl", NULL, &err), MSCOPE_ERR_IO);
     assert_int_equal(row_file_read("/no/such/file", NULL, NULL, NULL, &err), MSCOPE_ERR_IO);
 }
 

@@ -109,8 +109,8 @@ static struct plan *make_plan(const char *experiment)
     return plan;
 }
 
-static enum mscope_status run_plan(struct runner_result *result, const struct plan *plan, void *user,
-                                   struct mscope_error *err)
+static enum mscope_status run_plan(struct runner_result *result, const struct plan *plan,
+                                   void *user, struct mscope_error *err)
 {
     struct runner_params params = {.config = config,
                                    .plan = plan,

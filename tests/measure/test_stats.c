@@ -72,8 +72,7 @@ static void welch_uses_its_own_degrees_of_freedom(void **state)
     double df = (ea + eb) * (ea + eb) / (ea * ea / 14 + eb * eb / 14);
     struct stats_test test = stats_compare(a, 15, b, 15);
     assert_near(test.difference, sb.mean - sa.mean, 1e-12);
-    assert_near(test.p_welch,
-                       stats_t_two_sided((sb.mean - sa.mean) / sqrt(ea + eb), df), 1e-12);
+    assert_near(test.p_welch, stats_t_two_sided((sb.mean - sa.mean) / sqrt(ea + eb), df), 1e-12);
     assert_true(test.p_welch > 0.004 && test.p_welch < 0.012);
     assert_true(test.ci95_low > 0 && test.ci95_high > test.ci95_low);
     assert_true(test.p_rank < 0.05); /* ties: the normal approximation */
