@@ -32,6 +32,7 @@ int cmd_report(const struct cli_verb *verb, const struct options *options)
     }
     const char *text = report_text(report);
     out_write(text, strlen(text));
+    out_flush(); /* notes come after it, wherever both streams go */
     for (size_t i = 0; report_note(report, i) != NULL; i++) {
         out_note("%s", report_note(report, i));
     }

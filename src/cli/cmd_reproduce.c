@@ -196,10 +196,15 @@ static void judge_figure(const struct driver *driver, struct step *step)
         n += snprintf(step->remark + n, sizeof step->remark - (size_t)n, ", committed %.6g",
                       committed);
     }
-    if (claim->least != NULL || claim->most != NULL) {
-        snprintf(step->remark + n, sizeof step->remark - (size_t)n, ", claimed %g to %g",
-                 claim->least != NULL ? *claim->least : -INFINITY,
-                 claim->most != NULL ? *claim->most : INFINITY);
+    size_t used = n > 0 && (size_t)n < sizeof step->remark ? (size_t)n : sizeof step->remark - 1;
+    char *end = step->remark + used;
+    size_t room = sizeof step->remark - used;
+    if (claim->least != NULL && claim->most != NULL) {
+        snprintf(end, room, ", claimed %g to %g", *claim->least, *claim->most);
+    } else if (claim->least != NULL) {
+        snprintf(end, room, ", claimed at least %g", *claim->least);
+    } else if (claim->most != NULL) {
+        snprintf(end, room, ", claimed at most %g", *claim->most);
     }
 }
 

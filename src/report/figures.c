@@ -129,10 +129,10 @@ static enum mscope_status write_data(bool *any, const char *folder, const struct
             if (sqlite3_column_type(query, i) == SQLITE_NULL) {
                 strbuf_printf(&csv, "NaN");
             } else if (sqlite3_column_type(query, i) == SQLITE_TEXT) {
-                /* a label: gnuplot knows no escaped quotes, its word() none inside */
+                /* a label: gnuplot minds commas and quotes even inside quotes */
                 strbuf_append(&csv, "\"", 1);
                 for (const unsigned char *c = sqlite3_column_text(query, i); *c != '\0'; c++) {
-                    char safe = *c == '"' || *c < 0x20 ? '\'' : (char)*c;
+                    char safe = *c == '"' || *c < 0x20 ? '\'' : *c == ',' ? ';' : (char)*c;
                     strbuf_append(&csv, &safe, 1);
                 }
                 strbuf_append(&csv, "\"", 1);

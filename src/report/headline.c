@@ -33,8 +33,12 @@ void scene_write_figures(const struct scene *scene, struct store *store, struct 
     struct estimate by_active, by_memory;
     enum side active = judge(&by_active, scene, scene->nearest_active, store);
     enum side memory = judge(&by_memory, scene, scene->nearest_memory, store);
-    strbuf_printf(to, "%s%s generates %.3g tokens/s", moe->name,
-                  moe->synthetic ? " (a synthetic stand-in)" : "", moe->decode_tps);
+    strbuf_printf(to, "%s%s generates %.*f tokens/s", moe->name,
+                  moe->synthetic ? " (a synthetic stand-in)" : "",
+                  moe->decode_tps < 10    ? 2
+                  : moe->decode_tps < 100 ? 1
+                                          : 0,
+                  moe->decode_tps);
     if (scene->threads > 0) {
         strbuf_printf(to, " with %.0f thread%s", scene->threads, scene->threads > 1 ? "s" : "");
     }
@@ -92,9 +96,12 @@ static void write_answer(const struct scene *scene, enum side active, enum side 
         strbuf_printf(to, "MoE helps speed on this machine against a dense model of its active "
                           "parameters, not against one near it in size.");
     } else if (both) {
-        static const char *const words[] = {"", "slower", "not told apart", "faster"};
+        static const char *const words[] = {"", "slower than", "not told apart from",
+                                            "faster than"};
         strbuf_printf(
-            to, "MoE on this machine: %s on the active-parameter axis, %s on the memory axis.",
+            to,
+            "On this machine the MoE model is %s a dense model of its active parameters and "
+            "%s one near it in size.",
             words[active], words[memory]);
     } else if (active == SIDE_UNKNOWN && memory == SIDE_UNKNOWN) {
         strbuf_printf(to, "Whether MoE helps here is open: no dense model was measured beside it.");

@@ -32,7 +32,9 @@ void page_write_html(const struct page *page, struct strbuf *to)
     write_filled(&page->tables[TABLES_CONDITION], to);
     write_filled(&page->tables[TABLES_FAILURES], to);
     write_section(to, "Hardware");
-    write_filled(&page->tables[TABLES_HOSTS], to);
+    if (page->tables[TABLES_HOSTS].n_rows > 0) {
+        table_write_html_upright(&page->tables[TABLES_HOSTS], to);
+    }
     write_section(to, "What to bear in mind");
     struct files_list caveats = {0};
     page_list_caveats(page, &caveats);
@@ -45,11 +47,12 @@ void page_write_html(const struct page *page, struct strbuf *to)
     strbuf_printf(to, "</ul>\n");
     files_list_free(&caveats);
     write_section(to, "Where the numbers come from");
-    static const enum tables_id books[] = {TABLES_MODELS, TABLES_BUILDS, TABLES_INPUTS,
-                                           TABLES_PROBLEMS};
-    for (size_t i = 0; i < sizeof books / sizeof books[0]; i++) {
-        write_filled(&page->tables[books[i]], to);
+    write_filled(&page->tables[TABLES_MODELS], to);
+    if (page->tables[TABLES_BUILDS].n_rows > 0) {
+        table_write_html_upright(&page->tables[TABLES_BUILDS], to);
     }
+    write_filled(&page->tables[TABLES_INPUTS], to);
+    write_filled(&page->tables[TABLES_PROBLEMS], to);
     strbuf_printf(to,
                   "<footer class=\"sub\">Made by moescope report from raw rows alone.</footer>\n"
                   "</body>\n</html>\n");
@@ -80,7 +83,7 @@ static void write_head(const struct page *page, struct strbuf *to)
         const struct scene *scene = &page->scenes->scenes[i];
         strbuf_clear(&text);
         if (page->scenes->n > 1) {
-            strbuf_printf(&text, "%s, %.6s: ", scene->engine, scene->host);
+            strbuf_printf(&text, "%s on %s (%.6s): ", scene->engine, scene->cpu, scene->host);
         }
         scene_write_answer(scene, page->store, &text);
         write_paragraph(to, "answer", text.failed || text.data == NULL ? "" : text.data);

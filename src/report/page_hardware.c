@@ -74,8 +74,8 @@ void page_list_caveats(const struct page *page, struct files_list *caveats)
     } fixed[] = {
         {store_number(store, "SELECT max(synthetic) FROM runs", NULL) > 0,
          "Synthetic models have random weights: which experts a token takes, how evenly they are "
-         "used and how often they repeat is that of a random router. A trained one reuses experts "
-         "more, which can only lower the bytes read in prefill."},
+         "used and how often they repeat is that of a random router. A trained one chooses "
+         "otherwise, which changes the bytes read in prefill and what stays in the caches."},
         {store_number(store, "SELECT count(DISTINCT host_fingerprint) FROM runs", NULL) == 1,
          "One machine was measured. Ratios carry over to others only as far as their memory and "
          "caches resemble it."},

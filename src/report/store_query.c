@@ -25,7 +25,7 @@ static const char name_arms[] =
     "  || CASE WHEN (SELECT count(DISTINCT synthetic) FROM kinds b WHERE b.label = a.label) > 1"
     "     THEN CASE WHEN synthetic THEN ' (synthetic)' ELSE ' (real)' END ELSE '' END"
     "  || CASE WHEN (SELECT count(DISTINCT engine) FROM kinds) > 1"
-    "     THEN ', ' || COALESCE(engine, '?') ELSE '' END"
+    "     THEN ' on ' || COALESCE(engine, '?') ELSE '' END"
     "  || CASE WHEN (SELECT count(DISTINCT host_fingerprint) FROM kinds) > 1"
     "     THEN ' @' || substr(host_fingerprint, 1, 6) ELSE '' END AS arm,"
     "  (SELECT max(model_role IS 'moe') FROM rows r WHERE r.model IS a.model) AS is_moe,"

@@ -75,6 +75,8 @@ enum mscope_status table_keep(const struct table *table, struct store *store,
 void table_write_csv(const struct table *table, struct strbuf *to);
 void table_write_text(const struct table *table, struct strbuf *to);
 void table_write_html(const struct table *table, struct strbuf *to);
+/* A line per column, for few rows of many columns. */
+void table_write_html_upright(const struct table *table, struct strbuf *to);
 
 /* One value as people read it; "–" for null. */
 void table_format_cell(struct strbuf *to, const struct table_column *column,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_TEXT = 32 };
+enum { LONG_TEXT = 32, MAX_DECIMALS = 3 };
 
 static bool is_shown(const struct table *table, size_t i_column, bool *folded);
 static bool is_constant(const struct table *table, size_t i_column);
@@ -15,6 +15,9 @@ static bool is_empty(const struct table *table, size_t i_column);
 static bool is_left(const struct table_column *column);
 static void append_cell(struct strbuf *to, const struct table_cell *cell);
 static void append_folded(const struct table *table, struct strbuf *to, bool html);
+static void write_caption(const struct table *table, struct strbuf *to);
+static void write_cell(const struct table *table, size_t row, size_t i_column, struct strbuf *to);
+static void write_end(const struct table *table, struct strbuf *to);
 static size_t count_glyphs(const char *text);
 static size_t count_longest_word(const char *label);
 static size_t count_head_lines(const struct table *table, const size_t *widths);
@@ -181,17 +184,8 @@ static void append_folded(const struct table *table, struct strbuf *to, bool htm
 
 void table_write_html(const struct table *table, struct strbuf *to)
 {
-    strbuf_printf(to, "<p class=\"caption\"><b>");
-    html_append(to, table->spec->title);
-    strbuf_printf(to, "</b>");
-    struct strbuf folded = {0};
-    append_folded(table, &folded, true);
-    if (folded.n_bytes > 0) {
-        strbuf_printf(to, " <small>%s</small>", folded.data);
-    }
-    strbuf_free(&folded);
-    strbuf_printf(to, "</p>\n<div class=\"table\"><table id=\"%s\">\n<thead><tr>",
-                  table->spec->name);
+    write_caption(table, to);
+    strbuf_printf(to, "<div class=\"table\"><table id=\"%s\">\n<thead><tr>", table->spec->name);
     bool ignored;
     for (size_t i = 0; i < table->n_columns; i++) {
         if (is_shown(table, i, &ignored)) {
@@ -202,24 +196,68 @@ void table_write_html(const struct table *table, struct strbuf *to)
         }
     }
     strbuf_printf(to, "</tr></thead>\n<tbody>\n");
-    struct strbuf cell = {0};
     for (size_t row = 0; row < table->n_rows; row++) {
         strbuf_printf(to, "<tr>");
         for (size_t i = 0; i < table->n_columns; i++) {
             if (is_shown(table, i, &ignored)) {
-                const char *text = show_cell(&cell, table, row, i);
-                bool left = is_left(&table->spec->columns[i]);
-                strbuf_printf(to, "<td%s>",
-                              !left                            ? ""
-                              : count_glyphs(text) > LONG_TEXT ? " class=\"words long\""
-                                                               : " class=\"words\"");
-                html_append(to, text);
-                strbuf_printf(to, "</td>");
+                write_cell(table, row, i, to);
             }
         }
         strbuf_printf(to, "</tr>\n");
     }
+    write_end(table, to);
+}
+
+void table_write_html_upright(const struct table *table, struct strbuf *to)
+{
+    write_caption(table, to);
+    strbuf_printf(to, "<div class=\"table\"><table id=\"%s\" class=\"upright\">\n<tbody>\n",
+                  table->spec->name);
+    for (size_t i = 0; i < table->n_columns; i++) {
+        bool folded = false;
+        if (!is_shown(table, i, &folded) && !folded) {
+            continue;
+        }
+        strbuf_printf(to, "<tr><th scope=\"row\" class=\"words\">");
+        html_append(to, table->spec->columns[i].label);
+        strbuf_printf(to, "</th>");
+        for (size_t row = 0; row < table->n_rows; row++) {
+            write_cell(table, row, i, to);
+        }
+        strbuf_printf(to, "</tr>\n");
+    }
+    write_end(table, to);
+}
+
+static void write_caption(const struct table *table, struct strbuf *to)
+{
+    struct strbuf folded = {0};
+    strbuf_printf(to, "<p class=\"caption\"><b>");
+    html_append(to, table->spec->title);
+    strbuf_printf(to, "</b>");
+    append_folded(table, &folded, true);
+    if (folded.n_bytes > 0) {
+        strbuf_printf(to, " <small>%s</small>", folded.data);
+    }
+    strbuf_printf(to, "</p>\n");
+    strbuf_free(&folded);
+}
+
+static void write_cell(const struct table *table, size_t row, size_t i_column, struct strbuf *to)
+{
+    struct strbuf cell = {0};
+    const char *text = show_cell(&cell, table, row, i_column);
+    const char *class = !is_left(&table->spec->columns[i_column]) ? ""
+                        : count_glyphs(text) > LONG_TEXT          ? " class=\"words long\""
+                                                                  : " class=\"words\"";
+    strbuf_printf(to, "<td%s>", class);
+    html_append(to, text);
+    strbuf_printf(to, "</td>");
     strbuf_free(&cell);
+}
+
+static void write_end(const struct table *table, struct strbuf *to)
+{
     strbuf_printf(to, "</tbody></table></div>\n");
     if (table->spec->note != NULL) {
         strbuf_printf(to, "<p class=\"note\">");
@@ -302,7 +340,8 @@ void table_format_cell(struct strbuf *to, const struct table_column *column,
         case TABLE_FIGURES: {
             double size = fabs(cell->number);
             int before = size > 1e-6 ? (int)floor(log10(size)) + 1 : decimals;
-            strbuf_printf(to, "%.*f", before < decimals ? decimals - before : 0, cell->number);
+            int after = before < decimals ? decimals - before : 0;
+            strbuf_printf(to, "%.*f", after < MAX_DECIMALS ? after : MAX_DECIMALS, cell->number);
             break;
         }
         case TABLE_PERCENT:

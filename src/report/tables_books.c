@@ -152,8 +152,8 @@ const char problems_sql[] =
         name, label, TABLE_REAL, 2, flags                                                          \
     }
 static const struct table_column two_axis[] = {
-    WORDS("host", "host", TABLE_FOLD),
-    WORDS("engine", "engine", TABLE_FOLD),
+    WORDS("host", "host", TABLE_MINOR),
+    WORDS("engine", "engine", TABLE_MINOR),
     WORDS("moe", "MoE model", TABLE_FOLD),
     WORDS("dense", "against", 0),
     RATIO("decode_ratio", "decode ×", 0),
@@ -178,7 +178,7 @@ const struct table_spec tables_two_axis = {
     two_axis, NULL};
 
 static const struct table_column length_drop[] = {
-    WORDS("host", "host", TABLE_FOLD),
+    WORDS("host", "host", TABLE_MINOR),
     WORDS("arm", "model", 0),
     FIGURE("short_tps", "short tok/s", 3, 0),
     FIGURE("medium_tps", "medium tok/s", 3, 0),
@@ -193,8 +193,8 @@ const struct table_spec tables_length_drop = {
     length_drop, NULL};
 
 static const struct table_column verdicts[] = {WORDS("id", "claim", 0),
-                                               WORDS("host", "host", TABLE_FOLD),
-                                               WORDS("engine", "engine", TABLE_FOLD),
+                                               WORDS("host", "host", TABLE_MINOR),
+                                               WORDS("engine", "engine", TABLE_MINOR),
                                                WORDS("verdict", "verdict", 0),
                                                WORDS("measured", "measured here", 0),
                                                FIGURE("value", "value", 3, TABLE_MINOR),

@@ -171,8 +171,7 @@ static const struct table_column breakdown[] = {
                 PER_TOKEN(side, "ffn", tokens) PER_TOKEN(side, "output", tokens)                   \
                     PER_TOKEN(side, "embedding", tokens) PER_TOKEN(side, "norm", tokens) sampling  \
         " AS sampling_ms," PER_TOKEN(side, "barrier", tokens) PER_TOKEN(side, "io", tokens)        \
-            PER_TOKEN(side, "other", tokens) " avg(" side                                          \
-                                             "_parts_share) AS parts_share, (SELECT "              \
+            PER_TOKEN(side, "other", tokens) " avg(" side "_parts_share) AS parts_share, (SELECT " \
                                              "avg(probe_overhead_share) FROM runs o WHERE o.arm =" \
                                              " r.arm) AS overhead, arm_rank FROM runs r WHERE "    \
                                              "at_headline AND main = (SELECT max(main) FROM"       \
@@ -388,11 +387,12 @@ const struct table_spec tables_list[TABLES_N] = {
     [TABLES_ENERGY] = TABLE(energy, "Energy", "Gross, and above idle."),
     [TABLES_EXPERIMENTS] = TABLE(experiments, "All experiments", NULL),
     [TABLES_BENCH] = {"bench", "moescope bench", NULL, bench_columns, bench_sql},
-    [TABLES_CONDITION] = {"condition", "Condition of the machine", NULL, condition_columns,
+    [TABLES_CONDITION] = {"condition", "Judged for each run", NULL, condition_columns,
                           condition_sql},
     [TABLES_FAILURES] = {"failures", "Runs that gave no measurement", NULL, failures_columns,
                          failures_sql},
-    [TABLES_HOSTS] = {"hosts", "Hardware", NULL, hosts_columns, hosts_sql},
+    [TABLES_HOSTS] = {"hosts", "What it is, and what it can do at best", NULL, hosts_columns,
+                      hosts_sql},
     [TABLES_MODELS] = {"models", "Models", NULL, models_columns, models_sql},
     [TABLES_BUILDS] = {"builds", "Programs", NULL, builds_columns, builds_sql},
     [TABLES_INPUTS] = {"sources", "Row files", NULL, inputs_columns, inputs_sql},

@@ -77,7 +77,7 @@ enum mscope_status verdict_footprint(struct verdict *verdict, const struct scene
                               (size_t)(scene->moe->n_runs + dense->n_runs)};
         char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "%.2f times (%s over all runs) the peak memory of %s", verdict->figure.value,
+                 "%.2f times (%s over sessions) the peak memory of %s", verdict->figure.value,
                  show_range(range, &verdict->figure, 1, ""), dense->name);
     }
     return status;
@@ -93,7 +93,7 @@ enum mscope_status verdict_peak_is_file(struct verdict *verdict, const struct sc
     if (status == MSCOPE_OK && isfinite(most)) {
         verdict->figure = (struct estimate){most, least, most, (size_t)scene->moe->n_runs};
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "peak memory of %s is %.2f times its file (%.2f to %.2f over all runs)",
+                 "peak memory of %s is %.2f times its file (%.2f to %.2f over sessions)",
                  scene->moe->name, most, least, most);
     }
     return status;
@@ -254,43 +254,44 @@ enum mscope_status verdict_routing_long(struct verdict *verdict, const struct sc
     return measure_routing(verdict, scene, "prompt_tokens >= 500", store, err);
 }
 
+/* Mean and interval as in table "router". */
 static enum mscope_status measure_routing(struct verdict *verdict, const struct scene *scene,
                                           const char *range, struct store *store,
                                           struct mscope_error *err)
 {
-    struct strbuf clustered = {0}, single = {0};
-    strbuf_printf(&clustered,
-                  "SELECT avg(routing_share) FROM runs WHERE arm = ?1 AND at_headline AND %s AND"
-                  " routing_share IS NOT NULL GROUP BY prompt ORDER BY prompt",
-                  range);
-    strbuf_printf(&single,
-                  "SELECT routing_share FROM runs WHERE arm = ?1 AND at_headline AND %s ORDER BY"
-                  " file, line",
-                  range);
+    struct strbuf sql = {0};
+    strbuf_printf(
+        &sql,
+        "SELECT avg(routing_share), ci95(routing_share, prompt), count(routing_share) FROM"
+        " runs WHERE arm = ?1 AND at_headline AND %s",
+        range);
     const char *texts[] = {scene->moe->name, NULL};
-    struct samples by_prompt = {0}, by_run = {0};
-    enum mscope_status status = clustered.failed || single.failed
-                                    ? error_set_memory(err, "a statement", 0)
-                                    : samples_read(&by_prompt, store, clustered.data, texts, err);
-    if (status == MSCOPE_OK) {
-        status = samples_read(&by_run, store, single.data, texts, err);
+    sqlite3_stmt *query = NULL;
+    enum mscope_status status = sql.failed ? error_set_memory(err, "a statement", 0)
+                                           : store_prepare(store, &query, sql.data, texts, err);
+    strbuf_free(&sql);
+    if (status != MSCOPE_OK) {
+        return status;
     }
-    if (status == MSCOPE_OK && by_run.n == 0) {
+    size_t n = 0;
+    if (sqlite3_step(query) == SQLITE_ROW) {
+        double value = sqlite3_column_double(query, 0);
+        double half =
+            sqlite3_column_type(query, 1) == SQLITE_NULL ? NAN : sqlite3_column_double(query, 1);
+        n = (size_t)sqlite3_column_int64(query, 2);
+        verdict->figure = (struct estimate){value, value - half, value + half, n};
+    }
+    sqlite3_finalize(query);
+    if (n == 0) {
+        verdict->figure = estimate_none();
         explain(verdict, "no run with prompts of this length and the split by phase");
-    } else if (status == MSCOPE_OK) {
-        verdict->figure = estimate_mean(by_prompt.n >= 3 ? &by_prompt : &by_run);
-        verdict->figure.n = by_run.n;
-        char shown[RANGE_BYTES];
-        snprintf(verdict->measured, sizeof verdict->measured,
-                 "router ÷ (router + expert FFN) is %.2f %% (%s, %zu runs)",
-                 100 * verdict->figure.value, show_range(shown, &verdict->figure, 100, " %"),
-                 by_run.n);
+        return MSCOPE_OK;
     }
-    samples_free(&by_prompt);
-    samples_free(&by_run);
-    strbuf_free(&clustered);
-    strbuf_free(&single);
-    return status;
+    char shown[RANGE_BYTES];
+    snprintf(verdict->measured, sizeof verdict->measured,
+             "router ÷ (router + expert FFN) is %.2f %% (%s, %zu runs)",
+             100 * verdict->figure.value, show_range(shown, &verdict->figure, 100, " %"), n);
+    return MSCOPE_OK;
 }
 
 /* The least stable model stands for all. */
@@ -322,12 +323,14 @@ enum mscope_status verdict_stable(struct verdict *verdict, const struct scene *s
     return status;
 }
 
+/* Of the largest value in each session: a peak is one of a sitting, not of a run. */
 static enum mscope_status read_range(double *least, double *most, struct store *store,
                                      const char *expression, const char *arm,
                                      struct mscope_error *err)
 {
     struct strbuf sql = {0};
-    strbuf_printf(&sql, "SELECT %s FROM headline_runs WHERE arm = ?1", expression);
+    strbuf_printf(&sql, "SELECT max(%s) FROM headline_runs WHERE arm = ?1 GROUP BY session_id",
+                  expression);
     struct samples samples = {0};
     const char *texts[] = {arm, NULL};
     enum mscope_status status = sql.failed ? error_set_memory(err, "a statement", 0)

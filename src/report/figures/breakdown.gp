@@ -11,14 +11,14 @@ most_1 = 0; most_2 = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), $3 == 1 ? (most_1 = larger(most_1, upto(n_parts))) : \
                                 (most_2 = larger(most_2, upto(n_parts)))) nooutput
 legend = 78
-height = 130 + legend + 60 * n_names
+height = 130 + legend + 2 * bar_height(n_names) * n_names
 set yrange [n_names + 0.6:0.4]
 set ytics scale 0 ('' 1)
-do for [i=1:n_names] { set ytics add (label(i) i) }
+do for [i=1:n_names] { set ytics add (stacked(i) i) }
 set style fill solid 0.9 noborder
 set grid noytics
 set tmargin 1.8
-set lmargin 16
+set lmargin margin(n_names)
 set rmargin 2
 unset key
 do for [k=1:n_parts] {
@@ -37,6 +37,7 @@ do for [format in 'svg png pdf'] {
         set origin 0, share + (side == 1 ? (1 - share) / 2 : 0)
         set size 1, (1 - share) / 2
         set xrange [0:1.18 * larger(1e-9, side == 1 ? most_1 : most_2)]
+        set xtics tic(1.18 * larger(1e-9, side == 1 ? most_1 : most_2), 5)
         set title side == 1 ? 'decode, ms per token' : 'prefill, ms per prompt token' offset 0,-0.5 tc rgb ink
         plot for [k=1:n_parts] name.'.csv' skip 1 \
                  using (upto(k - 1)):($3 == side ? $1 : NaN):(upto(k - 1)):(upto(k)):($1 - 0.3):($1 + 0.3) \

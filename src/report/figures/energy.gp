@@ -5,16 +5,17 @@ name = 'energy'; width = 560
 load 'common.gp'
 most = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), most = larger(most, field(3) + extra(4))) nooutput
-height = 110 + 44 * n_names
+height = 110 + (14 + bar_height(n_names)) * n_names
 set yrange [n_names + 0.6:0.4]
 set ytics scale 0 ('' 1)
-do for [i=1:n_names] { set ytics add (label(i) i) }
+do for [i=1:n_names] { set ytics add (stacked(i) i) }
 set xrange [0:most > 0 ? 1.4 * most : 1]
+set xtics tic(1.4 * most, 5)
 set xlabel 'J per generated token: gross (full), above idle (pale)'
 set style fill solid 0.85 noborder
 unset key
 set grid noytics
-set lmargin 16
+set lmargin margin(n_names)
 set rmargin 2
 do for [format in 'svg png pdf'] {
     eval start(format)

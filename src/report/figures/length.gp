@@ -3,17 +3,18 @@
 # length.csv: index, model, prompt tokens, decode tok/s, half width of its interval
 name = 'length'; width = 560
 load 'common.gp'
-longest = 0
-stats name.'.csv' skip 1 using (note($1, strcol(2)), longest = larger(longest, field(3))) nooutput
-height = 360 + 22 * ((n_names + 1) / 2)
+longest = 0; top = 0
+stats name.'.csv' skip 1 using (note($1, strcol(2)), longest = larger(longest, field(3)), top = larger(top, field(4) + extra(5))) nooutput
+height = 360 + 22 * key_rows(n_names)
 set xlabel 'prompt tokens'
 set ylabel 'decode, tokens per second'
 set yrange [0:*]
+set ytics tic(top, 6)
 set xrange [0:*]
 set xtics longest > 4000 ? 2000 : longest > 1800 ? 500 : longest > 1000 ? 400 : longest > 400 ? 200 : 50
-rows = (n_names + 1) / 2
-set bmargin 3.4 + 1.35 * rows
-set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 2 maxrows rows
+rows = key_rows(n_names)
+set bmargin 3.4 + 1.2 * rows
+set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 2 maxrows rows maxcols (rows == n_names ? 1 : 2)
 do for [format in 'svg png pdf'] {
     eval start(format)
     set output name.'.'.format

@@ -9,20 +9,20 @@ stats name.'.csv' skip 1 using (note($1, strcol(2)), read_roof = larger(read_roo
                                 fp32_roof = larger(fp32_roof, extra(7)), int8_roof = larger(int8_roof, extra(8)), \
                                 left = smaller(left, field(4)), right = larger(right, field(4)), \
                                 least = smaller(least, field(5))) nooutput
-height = 390 + 22 * ((n_names + 1) / 2)
+height = 390 + 22 * key_rows(n_names)
 top = larger(int8_roof, fp32_roof)
 edge = top > 0 && read_roof > 0 ? top / read_roof : 100.0
 set logscale xy
 set xlabel 'operations per byte read'
-set ylabel '10^9 operations per second'
+set ylabel 'billion operations per second'
 set format '%g'
-rows = (n_names + 1) / 2
-set bmargin 3.4 + 1.35 * rows
-set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 1 maxrows rows
+rows = key_rows(n_names)
+set bmargin 3.4 + 1.2 * rows
+set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 1 maxrows rows maxcols (rows == n_names ? 1 : 2)
 right = larger(12 * edge, 2.5 * right)
 set xrange [left / 2.0:right]
 set yrange [least / 4.0:3 * (top > 0 ? top : 1000)]
-set label 1 'dots: decode, triangles: prefill' at graph 0.98, 0.05 right tc rgb ink
+set label 1 'dots: decode, triangles: prefill' at graph 0.98, 0.07 right tc rgb ink
 if (read_roof > 0) { set label 2 sprintf('read %.3g GB/s', read_roof) at graph 0.02, 0.95 left tc rgb ink }
 if (int8_roof > 0) { set label 3 sprintf('int8 %.3g', int8_roof) at 0.92 * right, int8_roof right offset 0,0.6 tc rgb ink }
 if (fp32_roof > 0) { set label 4 sprintf('fp32 %.3g', fp32_roof) at 0.92 * right, fp32_roof right offset 0,-0.7 tc rgb ink }

@@ -3,10 +3,11 @@
 # threads.csv: index, model, threads, decode tok/s, half width, prefill tok/s, half width
 name = 'threads'; width = 560
 load 'common.gp'
-fewest = 1e9; most = 0
-stats name.'.csv' skip 1 using (note($1, strcol(2)), fewest = smaller(fewest, $3), most = larger(most, $3)) nooutput
-rows = (n_names + 1) / 2
-legend = 40 + 22 * ((n_names + 1) / 2)
+fewest = 1e9; most = 0; top_1 = 0; top_2 = 0
+stats name.'.csv' skip 1 using (note($1, strcol(2)), fewest = smaller(fewest, $3), most = larger(most, $3), \
+                                top_1 = larger(top_1, field(4) + extra(5)), top_2 = larger(top_2, field(6) + extra(7))) nooutput
+rows = key_rows(n_names)
+legend = 40 + 22 * key_rows(n_names)
 height = 440 + legend
 set yrange [0:*]
 set xrange [fewest - 0.3 * (most - fewest) / (most > 4 ? 6 : 2):most + 0.3 * (most - fewest) / (most > 4 ? 6 : 2)]
@@ -22,10 +23,11 @@ do for [format in 'svg png pdf'] {
     do for [panel=1:2] {
         set origin 0, panel == 1 ? share + (1 - share) / 2 : 0
         set size 1, (1 - share) / 2 + (panel == 1 ? 0 : share)
+        set ytics tic(panel == 1 ? top_1 : top_2, 5)
         set title (panel == 1 ? 'decode' : 'prefill').', tokens per second' offset 0,-0.5 tc rgb ink
         if (panel == 1) { unset key; unset xlabel; set bmargin 2 } else {
-            set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 2 maxrows rows textcolor rgb ink
-            set bmargin 3.4 + 1.35 * rows
+            set key at screen 0.55, screen 0.02 center bottom vertical Left reverse samplen 2 maxrows rows maxcols (rows == n_names ? 1 : 2) textcolor rgb ink
+            set bmargin 3.4 + 1.2 * rows
             set xlabel 'threads' tc rgb ink
         }
         plot for [i=1:n_names] name.'.csv' skip 1 \
