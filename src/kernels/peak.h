@@ -27,7 +27,7 @@ struct kernel_peaks {
 enum mscope_status kernels_select_peaks(struct kernel_peaks *out, const char *level,
                                         struct mscope_error *err);
 
-/* ---- inside kernels/ only ---- */
+/* ---- for the levels of kernels/ ---- */
 
 kernel_peak_fn peak_fp32_ref, peak_int8_ref;
 #if defined(__x86_64__)

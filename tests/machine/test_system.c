@@ -126,11 +126,14 @@ static void swap_of_a_recorded_machine(void **state)
     assert_int_equal(swap.out_bytes, 20 * page);
 }
 
+enum { NAMES_BYTES = 128 };
+
 static bool note_name(void *user, const char *path, const char *name)
 {
     (void)path;
-    strcat(user, name);
-    strcat(user, " ");
+    char *names = user;
+    size_t n = strlen(names);
+    snprintf(names + n, NAMES_BYTES - n, "%s ", name);
     return true;
 }
 
@@ -142,7 +145,7 @@ static void folders_are_listed_in_the_order_of_numbers(void **state)
     tree_write(&tree, "list/zone1/x", "1");
     tree_write(&tree, "list/.hidden", "1");
     tree_write(&tree, "list/a", "1");
-    char names[128] = "";
+    char names[NAMES_BYTES] = "";
     assert_int_equal(sysfs_list(tree_path(&tree, "list"), note_name, names), 4);
     assert_string_equal(names, "a zone1 zone9 zone10 ");
     assert_int_equal(sysfs_list(tree_path(&tree, "none"), note_name, names), -1);
