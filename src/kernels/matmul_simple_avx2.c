@@ -7,40 +7,15 @@
  */
 #include "kernels/panel_simple.h"
 
-/* What the compiler sees of a type as constants. */
-struct simple_type {
-    size_t block_bytes, act_block_bytes;
-    int offset;    /* taken off the unpacked bytes */
-    int is_signed; /* bytes too large for sums in 16 bits: multiplied as signed ones, offset 128 */
-    int run;       /* products of pairs that may be added up in 16 bits */
-};
-
 struct simple_panel {
     __m256i quants[ROWS_CHUNK_BLOCKS][8];
     __m256 scale[ROWS_CHUNK_BLOCKS], min[ROWS_CHUNK_BLOCKS];
 };
 
-/* What one block of an activation gives beside its quants, read by all rows. */
-struct simple_term {
-    float scale;
-    union {
-        float shift;  /* types with a minimum: what multiplies it */
-        int32_t rest; /* types with an offset: offset * sum of the quants */
-    };
-};
-
-/* Activations of one pass over the rows, at a block. */
-struct simple_acts {
-    const uint8_t *blocks;
-    size_t act_bytes;
-    const struct simple_term *terms; /* of activation a at a * terms_stride */
-    int terms_stride;
-};
-
 /* total[a] += the terms of one block of eight rows with activations a. */
 TILES_INLINE void add_block(__m256 *total, const __m256i quants[8], __m256 scale, __m256 min,
-                            const struct simple_acts *acts, const int n_acts,
-                            const struct simple_type *type)
+                            const struct panel_acts *acts, const int n_acts,
+                            const struct panel_type *type)
 {
     const int has_min = type->act_block_bytes == sizeof(struct block_q8_1);
     __m256i sum[ROWS_PANEL_ACTS], part[ROWS_PANEL_ACTS];
@@ -69,9 +44,9 @@ TILES_INLINE void add_block(__m256 *total, const __m256i quants[8], __m256 scale
     }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        const struct simple_term *term = acts->terms + a * acts->terms_stride;
+        const struct panel_term *term = acts->terms + a * acts->terms_stride;
         if (type->offset != 0) {
-            sum[a] = _mm256_sub_epi32(sum[a], _mm256_set1_epi32(term->rest));
+            sum[a] = _mm256_add_epi32(sum[a], _mm256_set1_epi32(term->rest));
         }
         __m256 d = _mm256_mul_ps(scale, _mm256_set1_ps(term->scale));
         total[a] = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(sum[a]), total[a]);
@@ -81,17 +56,11 @@ TILES_INLINE void add_block(__m256 *total, const __m256i quants[8], __m256 scale
     }
 }
 
-TILES_INLINE void next_block(struct simple_acts *acts, const struct simple_type *type)
-{
-    acts->blocks += type->act_block_bytes;
-    acts->terms++;
-}
-
 /* One chunk of blocks, unpacked as it goes: totals[a] += the sum of its terms. */
 TILES_INLINE void chunk_direct(__m256 *totals, const uint8_t *const rows[ROWS], size_t row_bytes,
-                               size_t at, int n_blocks, struct simple_acts acts, const int n_acts,
+                               size_t at, int n_blocks, struct panel_acts acts, const int n_acts,
                                panel_simple_fn *unpack, panel_scale_fn *scale,
-                               const struct simple_type *type)
+                               const struct panel_type *type)
 {
     const int has_min = type->act_block_bytes == sizeof(struct block_q8_1);
     __m256 total[ROWS_PANEL_ACTS];
@@ -105,7 +74,7 @@ TILES_INLINE void chunk_direct(__m256 *totals, const uint8_t *const rows[ROWS], 
         unpack(quants, rows, at);
         __m256 min = has_min ? rows_half(rows, at + 2) : _mm256_setzero_ps();
         add_block(total, quants, scale(rows, at), min, &acts, n_acts, type);
-        next_block(&acts, type);
+        panel_next_block(&acts, type);
     }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
@@ -115,8 +84,8 @@ TILES_INLINE void chunk_direct(__m256 *totals, const uint8_t *const rows[ROWS], 
 
 /* As chunk_direct, from a panel. */
 TILES_INLINE void chunk_panel(__m256 *totals, const struct simple_panel *panel, int n_blocks,
-                              struct simple_acts acts, const int n_acts,
-                              const struct simple_type *type)
+                              struct panel_acts acts, const int n_acts,
+                              const struct panel_type *type)
 {
     __m256 total[ROWS_PANEL_ACTS];
     TILES_UNROLL
@@ -125,7 +94,7 @@ TILES_INLINE void chunk_panel(__m256 *totals, const struct simple_panel *panel, 
     }
     for (int b = 0; b < n_blocks; b++) {
         add_block(total, panel->quants[b], panel->scale[b], panel->min[b], &acts, n_acts, type);
-        next_block(&acts, type);
+        panel_next_block(&acts, type);
     }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
@@ -134,9 +103,9 @@ TILES_INLINE void chunk_panel(__m256 *totals, const struct simple_panel *panel, 
 }
 
 TILES_INLINE void chunk_many(__m256 *totals, const uint8_t *const rows[ROWS], size_t at,
-                             int n_blocks, struct simple_acts acts, int n_acts,
+                             int n_blocks, struct panel_acts acts, int n_acts,
                              panel_simple_fn *unpack, panel_scale_fn *scale,
-                             const struct simple_type *type)
+                             const struct panel_type *type)
 {
     const int has_min = type->act_block_bytes == sizeof(struct block_q8_1);
     struct simple_panel panel;
@@ -158,37 +127,11 @@ TILES_INLINE void chunk_many(__m256 *totals, const uint8_t *const rows[ROWS], si
     }
 }
 
-TILES_INLINE int32_t sum_quants(const uint8_t *quants)
-{
-    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), avx2_load(quants));
-    __m128i sum =
-        _mm_add_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
-    sum = _mm_madd_epi16(sum, _mm_set1_epi16(1));
-    sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
-    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1)));
-}
-
-TILES_INLINE void find_terms(struct simple_term *terms, const uint8_t *acts, size_t act_bytes,
-                             int n_acts, int n_blocks, const struct simple_type *type)
-{
-    for (int a = 0; a < n_acts; a++) {
-        const uint8_t *act = acts + (size_t)a * act_bytes;
-        for (int b = 0; b < n_blocks; b++, act += type->act_block_bytes, terms++) {
-            terms->scale = avx2_f16(act);
-            if (type->offset != 0) {
-                terms->rest = type->offset * sum_quants(act + 2);
-            } else if (type->act_block_bytes == sizeof(struct block_q8_1)) {
-                terms->shift = avx2_f16(act + 2);
-            }
-        }
-    }
-}
-
 /* Blocks 0 .. n_blocks-1 of eight rows: dst is what earlier blocks gave, or new. */
 TILES_INLINE void eight_rows(float *dst, size_t dst_stride, int n_wanted, int is_first,
                              const uint8_t *const rows[ROWS], size_t row_bytes, int n_blocks,
-                             struct simple_acts acts, int n_acts, panel_simple_fn *unpack,
-                             panel_scale_fn *scale, const struct simple_type *type)
+                             struct panel_acts acts, int n_acts, panel_simple_fn *unpack,
+                             panel_scale_fn *scale, const struct panel_type *type)
 {
     __m256 totals[ROWS_MAX_ACTS];
     for (int a = 0; a < n_acts; a++) {
@@ -222,16 +165,16 @@ TILES_INLINE void eight_rows(float *dst, size_t dst_stride, int n_wanted, int is
 TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const void *weights,
                                 size_t row_bytes, int n_rows, const uint8_t *acts,
                                 size_t act_bytes, int n_acts, int n_in, panel_simple_fn *unpack,
-                                panel_scale_fn *scale, const struct simple_type *type)
+                                panel_scale_fn *scale, const struct panel_type *type)
 {
-    struct simple_term terms[ROWS_MAX_TERMS];
+    struct panel_term terms[ROWS_MAX_TERMS];
     int n_blocks = n_in / BLOCK_ELEMS;
     int n_at_once = ROWS_MAX_TERMS / n_acts / ROWS_CHUNK_BLOCKS * ROWS_CHUNK_BLOCKS;
     for (int b = 0; b < n_blocks; b += n_at_once) {
         int n = n_blocks - b < n_at_once ? n_blocks - b : n_at_once;
         const uint8_t *act = acts + (size_t)b * type->act_block_bytes;
-        find_terms(terms, act, act_bytes, n_acts, n, type);
-        struct simple_acts pass = {act, act_bytes, terms, n};
+        panel_find_terms(terms, act, act_bytes, n_acts, n, type);
+        struct panel_acts pass = {act, act_bytes, terms, n};
         for (int r = 0; r < n_rows; r += ROWS) {
             const uint8_t *rows[ROWS];
             rows_point(rows, (const uint8_t *)weights + (size_t)b * type->block_bytes, row_bytes, r,
@@ -246,7 +189,7 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const void *weigh
     void avx2_matmul_##name(float *dst, size_t dst_stride, const void *weights, size_t row_bytes,  \
                             int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in)  \
     {                                                                                              \
-        static const struct simple_type type = {.block_bytes = sizeof(struct block_##name),        \
+        static const struct panel_type type = {.block_bytes = sizeof(struct block_##name),        \
                                                 .act_block_bytes = sizeof(struct block_##act),     \
                                                 .offset = offset_,                                 \
                                                 .is_signed = is_signed_,                           \

@@ -89,21 +89,16 @@ TILES_INLINE void add_group(__m256i *sums, const struct super_panel *panel, int 
     }
 }
 
-/* The float terms of a super-block; the only place of them. */
-TILES_INLINE void add_terms(__m256 *totals, const __m256i *sums, const __m256i *rests, __m256 d,
-                            __m256 dmin, const uint8_t *acts, size_t act_bytes, const int n_acts,
-                            const struct super_type *type)
+/*
+ * The float terms of super-blocks; the only place of them. Block b of a row is added to the
+ * (b mod 8)th of eight sums, which are added up at the end as avx2_sum does.
+ */
+TILES_INLINE void add_terms(__m256 *total, __m256i sums, __m256i rests, __m256 d, __m256 dmin,
+                            __m256 d_act, const struct super_type *type)
 {
-    TILES_UNROLL
-    for (int a = 0; a < n_acts; a++) {
-        const struct block_q8_k *act = (const void *)(acts + (size_t)a * act_bytes);
-        __m256 d_act = _mm256_set1_ps(block_f32(act->d));
-        totals[a] =
-            _mm256_fmadd_ps(_mm256_mul_ps(d, d_act), _mm256_cvtepi32_ps(sums[a]), totals[a]);
-        if (type->has_min) {
-            totals[a] = _mm256_fnmadd_ps(_mm256_mul_ps(dmin, d_act), _mm256_cvtepi32_ps(rests[a]),
-                                         totals[a]);
-        }
+    *total = _mm256_fmadd_ps(_mm256_mul_ps(d, d_act), _mm256_cvtepi32_ps(sums), *total);
+    if (type->has_min) {
+        *total = _mm256_fnmadd_ps(_mm256_mul_ps(dmin, d_act), _mm256_cvtepi32_ps(rests), *total);
     }
 }
 
@@ -128,13 +123,14 @@ TILES_INLINE void tile_super(__m256 *totals, const struct super_panel *panel, co
             AVX2_PIN(rests[a]);
         }
     }
-    if (!type->has_min && !type->is_signed) {
-        TILES_UNROLL
-        for (int a = 0; a < n_acts; a++) {
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        float d = block_f32(acts + (size_t)a * act_bytes);
+        if (!type->has_min && !type->is_signed) {
             sums[a] = _mm256_sub_epi32(sums[a], _mm256_slli_epi32(rests[a], type->offset_shift));
         }
+        add_terms(&totals[a], sums[a], rests[a], panel->d, panel->dmin, _mm256_set1_ps(d), type);
     }
-    add_terms(totals, sums, rests, panel->d, panel->dmin, acts, act_bytes, n_acts, type);
 }
 
 /* One row, eight lanes to be added up: sums of products, and minima times activation sums. */
@@ -187,26 +183,66 @@ TILES_INLINE void dot_super(__m256i *sums, __m256i *rests, const uint8_t *block,
     }
 }
 
-/* As fill_panel and tile_super, for few activations. */
-TILES_INLINE void direct_super(__m256 *totals, const uint8_t *const rows[ROWS], size_t at,
-                               const uint8_t *acts, size_t act_bytes, const int n_acts,
-                               avx2_head_fn *read_head, avx2_quants_fn *unpack,
-                               const struct super_type *type)
+/* As fill_panel and tile_super for n <= 8 blocks of one row, one per lane; few activations. */
+TILES_INLINE void direct_super(__m256 *totals, const uint8_t *row, int n, const uint8_t *acts,
+                               size_t act_bytes, const int n_acts, avx2_head_fn *read_head,
+                               avx2_quants_fn *unpack, const struct super_type *type)
 {
     __m256i lanes[ROWS_PANEL_ACTS][ROWS], rest_lanes[ROWS_PANEL_ACTS][ROWS];
-    for (int r = 0; r < ROWS; r++) {
-        dot_super(&lanes[0][r], &rest_lanes[0][r], rows[r] + at, acts, act_bytes, n_acts, read_head,
+    const uint8_t *block = row, *act = acts;
+    uint32_t d_bits[ROWS] = {0}; /* d, and dmin in the high half */
+    float d_acts[ROWS_PANEL_ACTS][ROWS];
+    for (int i = 0; i < n; i++, act += sizeof(struct block_q8_k), block += type->block_bytes) {
+        for (size_t line = 0; line < type->block_bytes; line += 64) {
+            avx2_prefetch(block + line);
+        }
+        memcpy(&d_bits[i], block + type->d_at, type->has_min ? 4 : 2);
+        dot_super(&lanes[0][i], &rest_lanes[0][i], block, act, act_bytes, n_acts, read_head,
                   unpack, type);
+        for (int a = 0; a < n_acts; a++) {
+            d_acts[a][i] = block_f32(act + (size_t)a * act_bytes);
+        }
     }
-    __m256i sums[ROWS_PANEL_ACTS], rests[ROWS_PANEL_ACTS];
+    for (int i = n; i < ROWS; i++) {
+        for (int a = 0; a < n_acts; a++) {
+            lanes[a][i] = rest_lanes[a][i] = _mm256_setzero_si256();
+            d_acts[a][i] = 0.0f;
+        }
+    }
+    __m256i both = avx2_load(d_bits);
+    both = _mm256_packus_epi32(_mm256_and_si256(both, _mm256_set1_epi32(0xffff)),
+                               _mm256_srli_epi32(both, 16));
+    both = _mm256_permute4x64_epi64(both, 0xd8);
+    __m256 d = _mm256_cvtph_ps(_mm256_castsi256_si128(both));
+    __m256 dmin = _mm256_cvtph_ps(_mm256_extracti128_si256(both, 1));
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        sums[a] = rows_sum8(lanes[a]);
-        rests[a] = type->has_min ? rows_sum8(rest_lanes[a]) : _mm256_setzero_si256();
+        __m256i sums = rows_sum8(lanes[a]);
+        __m256i rests = type->has_min ? rows_sum8(rest_lanes[a]) : sums;
+        add_terms(&totals[a], sums, rests, d, dmin, _mm256_loadu_ps(d_acts[a]), type);
     }
-    __m256 d = rows_half(rows, at + type->d_at);
-    __m256 dmin = type->has_min ? rows_half(rows, at + type->d_at + 2) : d;
-    add_terms(totals, sums, rests, d, dmin, acts, act_bytes, n_acts, type);
+}
+
+TILES_INLINE void direct_row(float *dst, size_t dst_stride, const uint8_t *row,
+                             const uint8_t *acts, size_t act_bytes, const int n_acts, int n_in,
+                             avx2_head_fn *read_head, avx2_quants_fn *unpack,
+                             const struct super_type *type)
+{
+    __m256 totals[ROWS_PANEL_ACTS];
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        totals[a] = _mm256_setzero_ps();
+    }
+    int n_blocks = n_in / SUPER_BLOCK_ELEMS;
+    for (int b = 0; b < n_blocks; b += ROWS) {
+        direct_super(totals, row + (size_t)b * type->block_bytes,
+                     n_blocks - b < ROWS ? n_blocks - b : ROWS,
+                     acts + (size_t)b * sizeof(struct block_q8_k), act_bytes, n_acts, read_head,
+                     unpack, type);
+    }
+    for (int a = 0; a < n_acts; a++) {
+        dst[(size_t)a * dst_stride] = avx2_sum(totals[a]);
+    }
 }
 
 /* One super-block of eight rows with all activations through a panel. */
@@ -237,35 +273,50 @@ struct super_unpack {
     avx2_quants_fn *quants;
 };
 
+/* The tree of avx2_sum. */
+TILES_INLINE __m256 sum_totals(__m256 totals[8][ROWS_MAX_ACTS], int a)
+{
+    __m256 even = _mm256_add_ps(_mm256_add_ps(totals[0][a], totals[4][a]),
+                                _mm256_add_ps(totals[2][a], totals[6][a]));
+    __m256 odd = _mm256_add_ps(_mm256_add_ps(totals[1][a], totals[5][a]),
+                               _mm256_add_ps(totals[3][a], totals[7][a]));
+    return _mm256_add_ps(even, odd);
+}
+
 TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weights, size_t row_bytes,
                                int n_rows, const uint8_t *acts, size_t act_bytes, int n_acts,
                                int n_in, const struct super_unpack *u,
                                const struct super_type *type)
 {
-    for (int r = 0; r < n_rows; r += ROWS) {
+    for (int r = 0; r < n_rows && n_acts < ROWS_PANEL_ACTS; r++) {
+        const uint8_t *row = (const uint8_t *)weights + (size_t)r * row_bytes;
+        if (n_acts == 1) {
+            direct_row(dst + r, dst_stride, row, acts, act_bytes, 1, n_in, u->head, u->quants,
+                       type);
+        } else if (n_acts == 2) {
+            direct_row(dst + r, dst_stride, row, acts, act_bytes, 2, n_in, u->head, u->quants,
+                       type);
+        } else {
+            direct_row(dst + r, dst_stride, row, acts, act_bytes, 3, n_in, u->head, u->quants,
+                       type);
+        }
+    }
+    for (int r = 0; r < n_rows && n_acts >= ROWS_PANEL_ACTS; r += ROWS) {
         const uint8_t *rows[ROWS];
         rows_point(rows, weights, row_bytes, r, n_rows);
-        __m256 totals[ROWS_MAX_ACTS];
-        for (int a = 0; a < n_acts; a++) {
-            totals[a] = _mm256_setzero_ps();
-        }
-        const uint8_t *act = acts;
-        size_t end = (size_t)(n_in / SUPER_BLOCK_ELEMS) * type->block_bytes;
-        for (size_t at = 0; at < end; at += type->block_bytes, act += sizeof(struct block_q8_k)) {
-            rows_prefetch(rows, row_bytes, at * ROWS, type->block_bytes * ROWS);
-            if (n_acts >= ROWS_PANEL_ACTS) {
-                panel_super(totals, rows, at, act, act_bytes, n_acts, u->panel_head,
-                            u->panel_quants, type);
-            } else if (n_acts == 1) {
-                direct_super(totals, rows, at, act, act_bytes, 1, u->head, u->quants, type);
-            } else if (n_acts == 2) {
-                direct_super(totals, rows, at, act, act_bytes, 2, u->head, u->quants, type);
-            } else {
-                direct_super(totals, rows, at, act, act_bytes, 3, u->head, u->quants, type);
+        __m256 totals[8][ROWS_MAX_ACTS];
+        for (int i = 0; i < 8; i++) {
+            for (int a = 0; a < n_acts; a++) {
+                totals[i][a] = _mm256_setzero_ps();
             }
         }
+        const uint8_t *act = acts;
+        for (int b = 0; b < n_in / SUPER_BLOCK_ELEMS; b++, act += sizeof(struct block_q8_k)) {
+            panel_super(totals[b % 8], rows, (size_t)b * type->block_bytes, act, act_bytes, n_acts,
+                        u->panel_head, u->panel_quants, type);
+        }
         for (int a = 0; a < n_acts; a++) {
-            rows_store(dst + (size_t)a * dst_stride + r, totals[a], n_rows - r);
+            rows_store(dst + (size_t)a * dst_stride + r, sum_totals(totals, a), n_rows - r);
         }
     }
 }

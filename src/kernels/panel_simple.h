@@ -9,6 +9,31 @@
 
 #include "kernels/avx2_rows.h"
 
+/* What the compiler sees of a type as constants. */
+struct panel_type {
+    size_t block_bytes, act_block_bytes;
+    int offset;    /* taken off the unpacked bytes */
+    int is_signed; /* bytes too large for sums in 16 bits: multiplied as signed ones, offset 128 */
+    int run;       /* products of pairs that may be added up in 16 bits */
+};
+
+/* What one block of an activation gives beside its quants, read by all rows. */
+struct panel_term {
+    float scale;
+    union {
+        float shift;  /* types with a minimum: what multiplies it */
+        int32_t rest; /* types with an offset: -offset * sum of the quants */
+    };
+};
+
+/* Activations of one pass over the rows, at a block. */
+struct panel_acts {
+    const uint8_t *blocks;
+    size_t act_bytes;
+    const struct panel_term *terms; /* of activation a at a * terms_stride */
+    int terms_stride;
+};
+
 /* `at`: where the block begins in each row. */
 typedef void panel_simple_fn(__m256i quants[8], const uint8_t *const rows[ROWS], size_t at);
 typedef __m256 panel_scale_fn(const uint8_t *const rows[ROWS], size_t at);
@@ -109,6 +134,38 @@ TILES_INLINE __m256 panel_scale_e8m0(const uint8_t *const rows[ROWS], size_t at)
     __m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
     __m256i is_small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
     return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, small, is_small));
+}
+
+TILES_INLINE int32_t panel_sum_quants(const uint8_t *quants)
+{
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), avx2_load(quants));
+    __m128i sum =
+        _mm_add_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    sum = _mm_madd_epi16(sum, _mm_set1_epi16(1));
+    sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
+    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1)));
+}
+
+TILES_INLINE void panel_find_terms(struct panel_term *terms, const uint8_t *acts, size_t act_bytes,
+                             int n_acts, int n_blocks, const struct panel_type *type)
+{
+    for (int a = 0; a < n_acts; a++) {
+        const uint8_t *act = acts + (size_t)a * act_bytes;
+        for (int b = 0; b < n_blocks; b++, act += type->act_block_bytes, terms++) {
+            terms->scale = avx2_f16(act);
+            if (type->offset != 0) {
+                terms->rest = -type->offset * panel_sum_quants(act + 2);
+            } else if (type->act_block_bytes == sizeof(struct block_q8_1)) {
+                terms->shift = avx2_f16(act + 2);
+            }
+        }
+    }
+}
+
+TILES_INLINE void panel_next_block(struct panel_acts *acts, const struct panel_type *type)
+{
+    acts->blocks += type->act_block_bytes;
+    acts->terms++;
 }
 
 #endif

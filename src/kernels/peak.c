@@ -12,6 +12,7 @@ static const struct kernel_peaks all[] = {
     {"ref", peak_fp32_ref, peak_int8_ref},
 #if defined(__x86_64__)
     {"avx2", peak_fp32_avx2, peak_int8_avx2},
+    {"avx512", peak_fp32_avx512, peak_int8_avx512},
 #elif defined(__aarch64__)
     {"neon", peak_fp32_neon, peak_int8_neon},
     {"neon-dotprod", peak_fp32_neon, peak_int8_dotprod},
@@ -26,10 +27,18 @@ enum mscope_status kernels_select_peaks(struct kernel_peaks *out, const char *le
     if (status != MSCOPE_OK) {
         return status;
     }
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (strcmp(all[i].level, kernels.level) == 0) {
-            *out = all[i];
-            return MSCOPE_OK;
+    const char *const *levels = kernels_levels();
+    int i_level = 0;
+    while (strcmp(levels[i_level], kernels.level) != 0) {
+        i_level++;
+    }
+    for (; i_level >= 0; i_level--) { /* a level without loops of its own has those below it */
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+            if (strcmp(all[i].level, levels[i_level]) == 0) {
+                *out = all[i];
+                out->level = kernels.level;
+                return MSCOPE_OK;
+            }
         }
     }
     return error_set(err, MSCOPE_ERR_UNSUPPORTED, "CPU level", "\"%s\" has no peak loops",

@@ -32,6 +32,7 @@ enum mscope_status kernels_select_peaks(struct kernel_peaks *out, const char *le
 kernel_peak_fn peak_fp32_ref, peak_int8_ref;
 #if defined(__x86_64__)
 kernel_peak_fn peak_fp32_avx2, peak_int8_avx2;
+kernel_peak_fn peak_fp32_avx512, peak_int8_avx512;
 #endif
 #if defined(__aarch64__)
 kernel_peak_fn peak_fp32_neon, peak_int8_neon, peak_int8_dotprod;

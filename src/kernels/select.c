@@ -24,6 +24,7 @@ static const struct {
     {"ref", kernels_fill_ref},
 #if defined(__x86_64__)
     {"avx2", kernels_fill_avx2},
+    {"avx512", kernels_fill_avx512},
 #elif defined(__aarch64__)
     {"neon", kernels_fill_neon},
     {"neon-dotprod", kernels_fill_neon_dotprod},
@@ -57,7 +58,8 @@ const char *const *kernels_levels(void)
 {
     /* All lists that can be the answer are constant, so no thread ever sees one half made. */
 #if defined(__x86_64__)
-    static const char *const names[][4] = {{"ref", NULL}, {"ref", "avx2", NULL}};
+    static const char *const names[][4] = {
+        {"ref", NULL}, {"ref", "avx2", NULL}, {"ref", "avx2", "avx512", NULL}};
 #elif defined(__aarch64__)
     static const char *const names[][4] = {
         {"ref", NULL}, {"ref", "neon", NULL}, {"ref", "neon", "neon-dotprod", NULL}};
@@ -73,8 +75,12 @@ static int n_levels_here(void)
 {
     unsigned eax, ebx, ecx, edx;
     bool f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
-    /* These two also ask whether the system saves the wide registers. */
-    return f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 2 : 1;
+    /* These also ask whether the system saves the wide registers. */
+    bool avx2 = f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vnni");
+    return !avx2 ? 1 : avx512 ? 3 : 2;
 }
 
 #elif defined(__aarch64__)

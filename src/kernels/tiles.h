@@ -54,8 +54,13 @@ void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, cons
 
 #define TILES_INLINE static inline __attribute__((always_inline))
 
-/* Unrolls the following loop, whose trip count is a constant after inlining. */
-#if defined(__clang__)
+/*
+ * Unrolls the following loop, whose trip count is a constant after inlining. Not under a sanitizer,
+ * whose checks in every copy would make compiling take minutes.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TILES_UNROLL _Pragma("GCC unroll 1")
+#elif defined(__clang__)
 #define TILES_UNROLL _Pragma("unroll")
 #else
 #define TILES_UNROLL _Pragma("GCC unroll 8")

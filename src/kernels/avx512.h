@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the *_avx512.c files only: the kernels of the level AVX-512 F + BW + VL + DQ + VNNI by
+ * topic. They give the bits of the level avx2.
+ */
+#ifndef KERNELS_AVX512_H
+#define KERNELS_AVX512_H
+
+#include "kernels/avx2.h"
+
+kernel_matmul_fn avx512_matmul_q4_0, avx512_matmul_q4_1, avx512_matmul_q5_0, avx512_matmul_q5_1,
+    avx512_matmul_q8_0, avx512_matmul_iq4_nl, avx512_matmul_mxfp4;
+kernel_matmul_fn avx512_matmul_q2_k, avx512_matmul_q3_k, avx512_matmul_q4_k, avx512_matmul_q5_k,
+    avx512_matmul_q6_k, avx512_matmul_iq4_xs;
+
+TILES_INLINE __m512i avx512_bytes4(const uint8_t *p)
+{
+    return _mm512_set1_epi32((int)block_u32(p));
+}
+
+/* The first n lanes, or all sixteen. */
+TILES_INLINE __mmask16 avx512_first_lanes(int n)
+{
+    return (__mmask16)(n >= 16 ? 0xffff : (1 << n) - 1);
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The table entries of the level AVX-512 VNNI. */
+#include "kernels/avx512.h"
+#include "kernels/levels.h"
+
+void kernels_fill_avx512(struct kernels *out)
+{
+    out->level = "avx512";
+    out->matmul[DTYPE_Q4_0] = avx512_matmul_q4_0;
+    out->matmul[DTYPE_Q4_1] = avx512_matmul_q4_1;
+    out->matmul[DTYPE_Q5_0] = avx512_matmul_q5_0;
+    out->matmul[DTYPE_Q5_1] = avx512_matmul_q5_1;
+    out->matmul[DTYPE_Q8_0] = avx512_matmul_q8_0;
+    out->matmul[DTYPE_IQ4_NL] = avx512_matmul_iq4_nl;
+    out->matmul[DTYPE_MXFP4] = avx512_matmul_mxfp4;
+    out->matmul[DTYPE_Q2_K] = avx512_matmul_q2_k;
+    out->matmul[DTYPE_Q3_K] = avx512_matmul_q3_k;
+    out->matmul[DTYPE_Q4_K] = avx512_matmul_q4_k;
+    out->matmul[DTYPE_Q5_K] = avx512_matmul_q5_k;
+    out->matmul[DTYPE_Q6_K] = avx512_matmul_q6_k;
+    out->matmul[DTYPE_IQ4_XS] = avx512_matmul_iq4_xs;
+}
