@@ -18,6 +18,7 @@ struct fetch_transfer {
     const struct fetch_params *params;
     int fd;                       /* of the partial file, at its end */
     uint64_t n_have;              /* bytes in it */
+    bool began_anew;              /* what was there was thrown away */
     uint64_t n_total;             /* of the whole file; 0: not known */
     char etag[FETCH_ETAG_BYTES];  /* of the bytes in it; "" unknown */
     char sha256[HASH_TEXT_BYTES]; /* told by the server; "" unknown */
