@@ -87,7 +87,7 @@ static void step(sqlite3_context *context, int n_arguments, sqlite3_value **argu
 static void finish(sqlite3_context *context)
 {
     struct gathered *all = sqlite3_aggregate_context(context, 0);
-    if (all == NULL) {
+    if (all == NULL || (all->n == 0 && !all->failed)) {
         sqlite3_result_null(context);
         return;
     }

@@ -156,7 +156,7 @@ static size_t find_column(const struct table *table, const char *name)
             return i;
         }
     }
-    assert(!"no such column");
+    assert(false && "no such column");
     return 0;
 }
 
