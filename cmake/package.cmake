@@ -17,6 +17,9 @@ install(FILES include/moescope.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 file(RELATIVE_PATH MSCOPE_PC_TO_PREFIX
     ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" MSCOPE_PC_TO_PREFIX "${MSCOPE_PC_TO_PREFIX}")
+if(CMAKE_DL_LIBS)
+    set(MSCOPE_PC_DL "-l${CMAKE_DL_LIBS} ")
+endif()
 configure_file(cmake/package/moescope.pc.in moescope.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/moescope.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

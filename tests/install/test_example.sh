@@ -26,7 +26,9 @@ for file in bin/moescope include/moescope.h "$MSCOPE_LIBDIR/libmoescope.a" "$MSC
     share/man/man1/moescope.1; do
     [ -s "$tree/$file" ] || fail "$file was not installed"
 done
-[ "$(find "$tree" -type f | wc -l)" -eq 5 ] || fail "expected 5 files, got: $(find "$tree" -type f)"
+[ -d "$tree/share/moescope/configs" ] || fail "no configurations were installed"
+others=$(find "$tree" -type f ! -path "$tree/share/moescope/configs/*")
+[ "$(echo "$others" | wc -l)" -eq 5 ] || fail "expected 5 files besides configurations, got: $others"
 
 PKG_CONFIG_PATH=$tree/$MSCOPE_LIBDIR/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
