@@ -26,8 +26,7 @@
 extern "C" {
 #endif
 
-/* ---- errors
- * ---------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 enum mscope_status {
     MSCOPE_OK = 0,
@@ -51,8 +50,7 @@ struct mscope_error {
 /* Writes "object: detail" to `text` (at most `size` bytes, always terminated); returns `text`. */
 const char *mscope_error_text(const struct mscope_error *err, char *text, size_t size);
 
-/* ---- model
- * ----------------------------------------------------------------------------------------- */
+/* ---- model ----------------------------------------------------------------------------------- */
 
 struct mscope_model;
 
@@ -117,8 +115,7 @@ struct mscope_model_info {
 /* Valid as long as the model. Needs no part. */
 const struct mscope_model_info *mscope_model_get_info(const struct mscope_model *model);
 
-/* ---- tokenizer
- * ------------------------------------------------------------------------------------- */
+/* ---- tokenizer ------------------------------------------------------------------------------- */
 
 enum mscope_tokenize_flags {
     MSCOPE_ADD_SPECIAL = 1,   /* add BOS/EOS as the file's metadata says */
@@ -160,8 +157,7 @@ size_t mscope_utf8_stream_push(struct mscope_utf8_stream *stream, const char *in
                                char *out);
 size_t mscope_utf8_stream_flush(struct mscope_utf8_stream *stream, char *out);
 
-/* ---- engine
- * ---------------------------------------------------------------------------------------- */
+/* ---- engine ---------------------------------------------------------------------------------- */
 
 struct mscope_engine;
 
@@ -204,8 +200,7 @@ typedef void mscope_stage_fn(void *user, int i_layer, const char *stage, const f
                              int n_rows, int n_cols);
 void mscope_engine_on_stage(struct mscope_engine *engine, mscope_stage_fn *fn, void *user);
 
-/* ---- session
- * --------------------------------------------------------------------------------------- */
+/* ---- session --------------------------------------------------------------------------------- */
 
 struct mscope_session;
 
@@ -258,8 +253,7 @@ enum mscope_status mscope_eval(struct mscope_session *session, const int32_t *to
  */
 const float *mscope_engine_logits(const struct mscope_engine *engine, int i_output);
 
-/* ---- sampler
- * --------------------------------------------------------------------------------------- */
+/* ---- sampler --------------------------------------------------------------------------------- */
 
 struct mscope_sampler;
 
@@ -293,8 +287,7 @@ int32_t mscope_sampler_next(struct mscope_sampler *sampler, const float *logits)
  */
 int32_t mscope_greedy(const float *logits, int n_vocab);
 
-/* ---- statistics
- * ------------------------------------------------------------------------------------ */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 /* What the evaluating thread was doing; these sum to eval_ns. */
 enum mscope_phase {
@@ -336,8 +329,7 @@ enum mscope_status mscope_engine_get_thread_busy(const struct mscope_engine *eng
                                                  uint64_t busy_ns[MSCOPE_N_PHASE],
                                                  struct mscope_error *err);
 
-/* ---- version
- * --------------------------------------------------------------------------------------- */
+/* ---- version --------------------------------------------------------------------------------- */
 
 #define MSCOPE_VERSION_MAJOR 0
 #define MSCOPE_VERSION_MINOR 1

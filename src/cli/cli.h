@@ -48,14 +48,12 @@ int cli_usage_error(const struct cli_verb *verb, const char *message);
 /* The same for a word that is no verb. */
 int cli_unknown_verb(const char *word);
 
-/* ---- help.c: the table as text
- * --------------------------------------------------------------------- */
+/* ---- help.c: the table as text --------------------------------------------------------------- */
 
 void help_print_overview(FILE *to);
 void help_print_verb(FILE *to, const struct cli_verb *verb);
 
-/* ---- help_pages.c
- * ---------------------------------------------------------------------------------- */
+/* ---- help_pages.c ---------------------------------------------------------------------------- */
 
 void help_print_man(FILE *to);      /* roff, manual section 1 */
 void help_print_markdown(FILE *to); /* docs/CLI.md */

@@ -61,8 +61,7 @@ static const char *check_usage(const struct options *options)
     return NULL;
 }
 
-/* ---- two models
- * ------------------------------------------------------------------------------------ */
+/* ---- two models ------------------------------------------------------------------------------ */
 
 static enum mscope_status compare_models(struct measure_distance *acc,
                                          const struct options *options, struct mscope_error *err)
@@ -150,8 +149,7 @@ static enum mscope_status compare_windows(struct measure_distance *acc, struct r
     return status;
 }
 
-/* ---- two files
- * ------------------------------------------------------------------------------------- */
+/* ---- two files ------------------------------------------------------------------------------- */
 
 static enum mscope_status open_rows(FILE **out, uint64_t *n_rows, const char *path, int n_vocab,
                                     struct mscope_error *err)

@@ -185,8 +185,7 @@ static bool check_arguments(const struct options *out, char *message)
     return true;
 }
 
-/* ---- values
- * ---------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool store_integer(struct option_value *value, const struct option_spec *spec,
                           const char *text)

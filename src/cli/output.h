@@ -13,8 +13,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* ---- standard output and error
- * --------------------------------------------------------------------- */
+/* ---- standard output and error --------------------------------------------------------------- */
 
 void out_write(const void *bytes, size_t n_bytes);
 void out_printf(const char *format, ...) BASE_PRINTF(1, 2);
@@ -33,8 +32,7 @@ void out_note(const char *format, ...) BASE_PRINTF(1, 2);
  */
 const char *out_printable(char *text, size_t size, const char *source);
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------ */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Prints the object, indented, and releases it. */
 void out_json(json_t *json);
@@ -43,8 +41,7 @@ json_t *json_count(uint64_t value);                   /* an integer; a real abov
 json_t *json_bytes(const char *text, size_t n_bytes); /* bytes that are not UTF-8 become U+FFFD */
 json_t *json_text(const char *text);
 
-/* ---- files
- * ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 struct out_file {
     FILE *stream;
@@ -67,8 +64,7 @@ void out_file_close(struct out_file *file);
 enum mscope_status out_path_guard(const char *path, struct mscope_error *err);
 void out_path_release(void);
 
-/* ---- interrupts
- * ------------------------------------------------------------------------------------ */
+/* ---- interrupts ------------------------------------------------------------------------------ */
 
 /* From now on Ctrl-C asks instead of killing; the second one kills. */
 void interrupt_watch(void);
