@@ -38,7 +38,8 @@ const struct cli_verb *cli_find_verb(const char *name);
 int cli_main(int argc, char **argv);
 
 cli_verb_fn cmd_info, cmd_run, cmd_logits, cmd_tokenize, cmd_perplexity, cmd_compare, cmd_check,
-    cmd_quantize, cmd_synth, cmd_version, cmd_help, cmd_study, cmd_bench, cmd_report, cmd_reproduce;
+    cmd_quantize, cmd_synth, cmd_version, cmd_help, cmd_study, cmd_bench, cmd_report, cmd_reproduce,
+    cmd_fetch, cmd_machine;
 
 /* The command line of the program, for provenance. */
 const char *const *cli_command_line(int *argc);

@@ -75,7 +75,8 @@ static void describe(const struct progress *progress, uint64_t done, uint64_t to
 {
     char a[UNITS_TEXT_BYTES], b[UNITS_TEXT_BYTES], rate[UNITS_TEXT_BYTES], left[UNITS_TEXT_BYTES];
     double seconds = (double)(elapsed_ns > 0 ? elapsed_ns : 1) * 1e-9;
-    double per_second = (double)done / seconds;
+    uint64_t fresh = done > progress->first ? done - progress->first : 0;
+    double per_second = (double)fresh / seconds;
     if (progress->unit == PROGRESS_BYTES) {
         units_bytes(a, done);
         units_bytes(b, total);
@@ -85,7 +86,7 @@ static void describe(const struct progress *progress, uint64_t done, uint64_t to
         units_count(b, total);
         snprintf(rate, sizeof rate, "%.1f tok", per_second);
     }
-    if (done > 0) {
+    if (fresh > 0) {
         units_duration(left, (uint64_t)((double)(total - done) / per_second * 1e9));
     } else {
         snprintf(left, sizeof left, "?");

@@ -18,6 +18,7 @@ struct progress {
     bool is_terminal, drawn;
     uint64_t started_ns, drawn_ns;
     int tenths_shown;
+    uint64_t first; /* done before the start, by somebody else: no part of the rate */
 };
 
 void progress_start(struct progress *progress, const char *label, enum progress_unit unit);

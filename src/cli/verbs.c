@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one table of verbs: parsing, help, the manual page and docs/CLI.md all come from here. */
 #include "cli/cli.h"
+#include "cli/verbs_machine.h"
 #include "cli/verbs_measure.h"
 #include "cli/verbs_report.h"
 
@@ -426,6 +427,24 @@ const struct cli_verb cli_verbs[] = {
         .table = {reproduce_arguments, reproduce_options},
         .examples = reproduce_examples,
         .run = cmd_reproduce,
+    },
+    {
+        .name = "fetch",
+        .purpose = "get the models of configs/models.yaml, resumed and verified",
+        .usage = "[ID...] [--list]",
+        .text = fetch_text,
+        .table = {fetch_arguments, fetch_options},
+        .examples = fetch_examples,
+        .run = cmd_fetch,
+    },
+    {
+        .name = "machine",
+        .purpose = "what this machine is, feels and can reach: cores, memory, sensors, ceilings",
+        .usage = "",
+        .text = machine_text,
+        .table = {machine_arguments, machine_options},
+        .examples = machine_examples,
+        .run = cmd_machine,
     },
     {
         .name = "version",

@@ -93,7 +93,8 @@ test_help() {
     run help
     is_code 0
     says '^  perplexity  '
-    for verb in info run logits tokenize perplexity compare check quantize synth version help; do
+    for verb in info run logits tokenize perplexity compare check quantize synth bench study report \
+        reproduce fetch machine version help; do
         run help $verb
         is_code 0
         says "^usage: moescope $verb"
