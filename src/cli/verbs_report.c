@@ -75,12 +75,11 @@ const struct cli_example reproduce_examples[] = {
 
 const char reproduce_text_help[] =
     "Walks through configs/claims.yaml: prints each claim and its command, runs it, compares its "
-    "figure "
-    "with what is claimed, goes on after a failure, and sums up. 'gates' runs only what is "
+    "figure with what is claimed, goes on after a failure, and sums up. 'gates' runs only what is "
     "deterministic and ends with 1 when anything failed; 'all' runs the measurements, too, and "
-    "always "
-    "ends with 0; both check the documents first. 'check' does only that: every number in "
-    "README.md, "
-    "ARCHITECTURE.md and docs/ that is followed by <!-- claim:ID --> must agree with its result "
-    "file. "
-    "Commands run in the source tree by /bin/sh with $MOESCOPE (this program) and $OUT.";
+    "always ends with 0; both check the documents first. 'check' does only that: every number in "
+    "README.md, ARCHITECTURE.md and docs/ that a comment ties to a claim (docs/REPORT.md) must "
+    "agree "
+    "with its result file. Commands run in the source tree by /bin/sh with $MOESCOPE (this "
+    "program) "
+    "and $OUT.";

@@ -101,7 +101,7 @@ static void write_answer(const struct scene *scene, enum side active, enum side 
         strbuf_printf(
             to,
             "On this machine the MoE model is %s a dense model of its active parameters and "
-            "%s one near it in size.",
+            "is %s one near it in size.",
             words[active], words[memory]);
     } else if (active == SIDE_UNKNOWN && memory == SIDE_UNKNOWN) {
         strbuf_printf(to, "Whether MoE helps here is open: no dense model was measured beside it.");

@@ -109,13 +109,13 @@ static void write_banners(const struct page *page, struct strbuf *to)
             "those of the published models. Speed, memory and time are real; text, "
             "quality and the choice of experts are not.");
     }
-    if (page->store->unfit_used) {
+    if (page->store->n_unfit_used > 0) {
         struct strbuf text = {0};
         strbuf_printf(
             &text,
-            "%llu runs were made on a machine judged “do not use”. They are in the tables, "
-            "because without them too little would be left: take every figure as a hint.",
-            (unsigned long long)page->store->n_unfit);
+            "%llu runs were made on a machine judged “do not use”. They are in the tables "
+            "because their settings have no other run: take those figures as hints.",
+            (unsigned long long)page->store->n_unfit_used);
         write_paragraph(to, "banner", text.failed ? "" : text.data);
         strbuf_free(&text);
     }

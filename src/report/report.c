@@ -120,10 +120,10 @@ static enum mscope_status note_findings(struct report *report, struct mscope_err
         {store->n_other_schema, "rows of another schema version were left out"},
         {store->n_refused, "rows without commit, host or other provenance were refused"},
         {store->n_duplicates, "rows were there twice and counted once"},
-        {store->unfit_used ? 0 : store->n_unfit,
+        {store->n_unfit_left,
          "runs on a machine judged \"do not use\" were left out (--keep-all uses them)"},
-        {store->unfit_used ? store->n_unfit : 0,
-         "runs on a machine judged \"do not use\" are in the tables; take them as hints"},
+        {store->n_unfit_used,
+         "runs on a machine judged \"do not use\" are in the tables; take their figures as hints"},
     };
     enum mscope_status status = MSCOPE_OK;
     for (size_t i = 0; i < sizeof findings / sizeof findings[0] && status == MSCOPE_OK; i++) {

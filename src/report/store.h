@@ -26,8 +26,8 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *insert;
     uint64_t n_rows, n_corrupt, n_other_schema, n_refused, n_duplicates, n_files;
-    uint64_t n_unfit; /* condition "do not use" */
-    bool unfit_used;  /* those are in the tables, because without them too little is left */
+    uint64_t n_unfit_left; /* condition "do not use", left out */
+    uint64_t n_unfit_used; /* the same, used because its setting has no other run, or on demand */
 };
 
 enum mscope_status store_open(struct store *store, struct mscope_error *err);

@@ -80,12 +80,12 @@ static const char make_views[] =
     "CREATE VIEW headline_runs AS SELECT * FROM runs WHERE main AND at_headline;"
     "CREATE VIEW sweep_runs AS SELECT * FROM runs WHERE in_sweep AND at_headline;";
 
-/* Groups that would be left with fewer than two runs, and had any. */
-static const char count_starved[] =
-    "SELECT count(*) FROM (SELECT sum(condition IS NOT 'do not use') AS fit, count(*) AS n FROM "
-    "rows"
-    "  WHERE kind IS NOT 'bench' AND status = 'ok' GROUP BY arm, part, threads, prompt"
-    "  HAVING fit = 0)";
+/* A setting keeps its unfit runs only where it has no other. */
+static const char choose_used[] =
+    "UPDATE rows SET used = condition IS NOT 'do not use' OR NOT EXISTS (SELECT 1 FROM rows b WHERE"
+    "  b.arm = rows.arm AND b.part = rows.part AND b.threads IS rows.threads AND b.prompt IS"
+    "  rows.prompt AND b.kind IS rows.kind AND b.status = 'ok' AND b.condition IS NOT 'do not "
+    "use');";
 
 int store_n_columns(const struct record_field *field)
 {
@@ -134,15 +134,13 @@ enum mscope_status store_finish(struct store *store, bool keep_all, struct mscop
     if (status != MSCOPE_OK) {
         return status;
     }
-    double unfit = store_number(
-        store, "SELECT count(*) FROM rows WHERE condition = 'do not use' AND status = 'ok'", NULL);
-    store->n_unfit = unfit > 0 ? (uint64_t)unfit : 0;
-    store->unfit_used =
-        store->n_unfit > 0 && (keep_all || store_number(store, count_starved, NULL) > 0);
-    status = store_run(store,
-                       store->unfit_used ? "UPDATE rows SET used = 1"
-                                         : "UPDATE rows SET used = condition IS NOT 'do not use'",
-                       err);
+    status = store_run(store, keep_all ? "UPDATE rows SET used = 1" : choose_used, err);
+    static const char count_unfit[] =
+        "SELECT count(*) FROM rows WHERE condition = 'do not use' AND status = 'ok' AND used = ?1";
+    store->n_unfit_left =
+        (uint64_t)store_number(store, count_unfit, (const char *const[]){"0", NULL});
+    store->n_unfit_used =
+        (uint64_t)store_number(store, count_unfit, (const char *const[]){"1", NULL});
     return status == MSCOPE_OK ? store_run(store, make_views, err) : status;
 }
 

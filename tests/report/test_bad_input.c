@@ -212,9 +212,9 @@ static void unfit_runs_are_kept_with_a_warning_when_nothing_else_is_there(void *
     record_set_text(&row.condition, "do not use", NULL);
     rows_append(&file, &row);
     struct report *report = rows_report(&file, NULL);
-    assert_true(has_note(report, "take them as hints"));
+    assert_true(has_note(report, "take their figures as hints"));
     assert_near(read_number(&file, "throughput", "", "n"), 1, 0);
-    assert_true(read_has(&file, "report.html", "take every figure as a hint"));
+    assert_true(read_has(&file, "report.html", "take those figures as hints"));
     report_close(&report);
 }
 
