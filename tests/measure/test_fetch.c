@@ -60,6 +60,18 @@ static void send_part(int fd, size_t first, size_t n_sent, const char *more)
     server_write(fd, body + first, n_sent);
 }
 
+static void say_redirect(int fd)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "HTTP/1.1 302 Found\r\nLocation: %s\r\nX-Linked-ETag: \"%s\"\r\n"
+             "Content-Length: 5\r\n\r\nmoved",
+             mode == TO_FILE_SCHEME ? "file:///etc/hostname" : "/elsewhere",
+             mode == FALSE_HASH ? "0000000000000000000000000000000000000000000000000000000000000000"
+                                : body_hash);
+    server_say(fd, text);
+}
+
 static void answer(struct server *the_server, int fd, const char *request)
 {
     const char *range = strcasestr(request, "\r\nRange: bytes=");
@@ -112,15 +124,7 @@ static void answer(struct server *the_server, int fd, const char *request)
     case FALSE_HASH:
     case TO_FILE_SCHEME:
         if (strncmp(request, "GET /file ", 10) == 0) {
-            char text[512];
-            snprintf(text, sizeof text,
-                     "HTTP/1.1 302 Found\r\nLocation: %s\r\nX-Linked-ETag: \"%s\"\r\n"
-                     "Content-Length: 5\r\n\r\nmoved",
-                     mode == TO_FILE_SCHEME ? "file:///etc/hostname" : "/elsewhere",
-                     mode == FALSE_HASH ? "0000000000000000000000000000000000000000000000000000000"
-                                          "000000000"
-                                        : body_hash);
-            server_say(fd, text);
+            say_redirect(fd);
             return;
         }
         break;
