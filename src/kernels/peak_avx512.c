@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Peak loops of AVX-512 with VNNI. Twelve independent sums keep the units busy all the time. */
- * latency. */
 #include "kernels/peak.h"
 
 #include <immintrin.h>
