@@ -12,10 +12,10 @@
 
 enum {
     ROWS = 8,
-    ROWS_MAX_ACTS = 32,      /* activations of one pass */
-    ROWS_PANEL_ACTS = 4,     /* from here on rows are unpacked once for all activations */
-    ROWS_MAX_TERMS = 4096,   /* blocks of activations whose terms are kept at a time */
-    ROWS_CHUNK_BLOCKS = 8,   /* blocks of 32 whose terms are added up before they join the total */
+    ROWS_MAX_ACTS = 32,    /* activations of one pass */
+    ROWS_PANEL_ACTS = 4,   /* from here on rows are unpacked once for all activations */
+    ROWS_MAX_TERMS = 4096, /* blocks of activations whose terms are kept at a time */
+    ROWS_CHUNK_BLOCKS = 8, /* blocks of 32 whose terms are added up before they join the total */
 };
 
 /* Rows first .. first + 7; beyond the end the last one is repeated, its results are dropped. */
@@ -69,20 +69,20 @@ TILES_INLINE __m256i rows_u32(const uint8_t *const rows[ROWS], size_t at)
 /* The half at `at` of each row as float. */
 TILES_INLINE __m256 rows_half(const uint8_t *const rows[ROWS], size_t at)
 {
-    return _mm256_cvtph_ps(_mm_setr_epi16(
-        block_i16(rows[0] + at), block_i16(rows[1] + at), block_i16(rows[2] + at),
-        block_i16(rows[3] + at), block_i16(rows[4] + at), block_i16(rows[5] + at),
-        block_i16(rows[6] + at), block_i16(rows[7] + at)));
+    return _mm256_cvtph_ps(_mm_setr_epi16(block_i16(rows[0] + at), block_i16(rows[1] + at),
+                                          block_i16(rows[2] + at), block_i16(rows[3] + at),
+                                          block_i16(rows[4] + at), block_i16(rows[5] + at),
+                                          block_i16(rows[6] + at), block_i16(rows[7] + at)));
 }
 
 /* Lane r, r + 4: the sum of the four lanes of the low, high half of v[r]. (Not by hadd: two cycles
  * each on the CPUs of today.) */
 TILES_INLINE __m256i rows_sum4(const __m256i v[4])
 {
-    __m256 ab = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_unpacklo_epi64(v[0], v[1]),
-                                                     _mm256_unpackhi_epi64(v[0], v[1])));
-    __m256 cd = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_unpacklo_epi64(v[2], v[3]),
-                                                     _mm256_unpackhi_epi64(v[2], v[3])));
+    __m256 ab = _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_unpacklo_epi64(v[0], v[1]), _mm256_unpackhi_epi64(v[0], v[1])));
+    __m256 cd = _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_unpacklo_epi64(v[2], v[3]), _mm256_unpackhi_epi64(v[2], v[3])));
     return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0x88)),
                             _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0xdd)));
 }

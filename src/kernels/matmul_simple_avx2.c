@@ -163,8 +163,8 @@ TILES_INLINE void eight_rows(float *dst, size_t dst_stride, int n_wanted, int is
 }
 
 TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const void *weights,
-                                size_t row_bytes, int n_rows, const uint8_t *acts,
-                                size_t act_bytes, int n_acts, int n_in, panel_simple_fn *unpack,
+                                size_t row_bytes, int n_rows, const uint8_t *acts, size_t act_bytes,
+                                int n_acts, int n_in, panel_simple_fn *unpack,
                                 panel_scale_fn *scale, const struct panel_type *type)
 {
     struct panel_term terms[ROWS_MAX_TERMS];
@@ -189,11 +189,11 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const void *weigh
     void avx2_matmul_##name(float *dst, size_t dst_stride, const void *weights, size_t row_bytes,  \
                             int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in)  \
     {                                                                                              \
-        static const struct panel_type type = {.block_bytes = sizeof(struct block_##name),        \
-                                                .act_block_bytes = sizeof(struct block_##act),     \
-                                                .offset = offset_,                                 \
-                                                .is_signed = is_signed_,                           \
-                                                .run = run_};                                      \
+        static const struct panel_type type = {.block_bytes = sizeof(struct block_##name),         \
+                                               .act_block_bytes = sizeof(struct block_##act),      \
+                                               .offset = offset_,                                  \
+                                               .is_signed = is_signed_,                            \
+                                               .run = run_};                                       \
         for (int a = 0; a < n_acts; a += ROWS_MAX_ACTS) {                                          \
             simple_matmul(dst + (size_t)a * dst_stride, dst_stride, weights, row_bytes, n_rows,    \
                           (const uint8_t *)acts + (size_t)a * act_bytes, act_bytes,                \

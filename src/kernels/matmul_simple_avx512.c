@@ -126,8 +126,8 @@ TILES_INLINE void sixteen_rows(float *dst, size_t dst_stride, int n_wanted, int 
 }
 
 TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *weights,
-                                size_t row_bytes, int n_rows, const uint8_t *acts,
-                                size_t act_bytes, int n_acts, int n_in, panel_simple_fn *unpack,
+                                size_t row_bytes, int n_rows, const uint8_t *acts, size_t act_bytes,
+                                int n_acts, int n_in, panel_simple_fn *unpack,
                                 panel_scale_fn *scale, const struct panel_type *type)
 {
     struct panel_term terms[ROWS_MAX_TERMS];

@@ -49,8 +49,8 @@ TILES_INLINE void fill_panel(struct super_panel *panel, const uint8_t *const row
     }
     for (int i = 0; i < 8; i++) {
         int8_t(*of)[ROWS] = type->has_min ? head.mins : head.scales;
-        panel->rests[i] = type->group == 16 ? pair_bytes(of[2 * i], of[2 * i + 1])
-                                            : pair_bytes(of[i], of[i]);
+        panel->rests[i] =
+            type->group == 16 ? pair_bytes(of[2 * i], of[2 * i + 1]) : pair_bytes(of[i], of[i]);
     }
     panel->d = _mm256_loadu_ps(head.d);
     panel->dmin = type->has_min ? _mm256_loadu_ps(head.dmin) : _mm256_setzero_ps();
@@ -197,8 +197,8 @@ TILES_INLINE void direct_super(__m256 *totals, const uint8_t *row, int n, const 
             avx2_prefetch(block + line);
         }
         memcpy(&d_bits[i], block + type->d_at, type->has_min ? 4 : 2);
-        dot_super(&lanes[0][i], &rest_lanes[0][i], block, act, act_bytes, n_acts, read_head,
-                  unpack, type);
+        dot_super(&lanes[0][i], &rest_lanes[0][i], block, act, act_bytes, n_acts, read_head, unpack,
+                  type);
         for (int a = 0; a < n_acts; a++) {
             d_acts[a][i] = block_f32(act + (size_t)a * act_bytes);
         }
@@ -223,10 +223,9 @@ TILES_INLINE void direct_super(__m256 *totals, const uint8_t *row, int n, const 
     }
 }
 
-TILES_INLINE void direct_row(float *dst, size_t dst_stride, const uint8_t *row,
-                             const uint8_t *acts, size_t act_bytes, const int n_acts, int n_in,
-                             avx2_head_fn *read_head, avx2_quants_fn *unpack,
-                             const struct super_type *type)
+TILES_INLINE void direct_row(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
+                             size_t act_bytes, const int n_acts, int n_in, avx2_head_fn *read_head,
+                             avx2_quants_fn *unpack, const struct super_type *type)
 {
     __m256 totals[ROWS_PANEL_ACTS];
     TILES_UNROLL
@@ -333,8 +332,8 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
         for (int a = 0; a < n_acts; a += ROWS_MAX_ACTS) {                                          \
             super_matmul(dst + (size_t)a * dst_stride, dst_stride, weights, row_bytes, n_rows,     \
                          (const uint8_t *)acts + (size_t)a * act_bytes, act_bytes,                 \
-                         n_acts - a < ROWS_MAX_ACTS ? n_acts - a : ROWS_MAX_ACTS, n_in,            \
-                         &unpack, &type);                                                          \
+                         n_acts - a < ROWS_MAX_ACTS ? n_acts - a : ROWS_MAX_ACTS, n_in, &unpack,   \
+                         &type);                                                                   \
         }                                                                                          \
     }
 

@@ -58,9 +58,9 @@ TILES_INLINE void panel_fifth_bits(__m256i quants[8], const uint8_t *const rows[
     for (int k = 0; k < 8; k++) {
         /* byte k / 2 of each lane four times, then one bit of each copy */
         const int byte = k / 2 * 0x01010101;
-        const __m256i spread = _mm256_setr_epi32(byte, byte + 0x04040404, byte + 0x08080808,
-                                                 byte + 0x0c0c0c0c, byte, byte + 0x04040404,
-                                                 byte + 0x08080808, byte + 0x0c0c0c0c);
+        const __m256i spread =
+            _mm256_setr_epi32(byte, byte + 0x04040404, byte + 0x08080808, byte + 0x0c0c0c0c, byte,
+                              byte + 0x04040404, byte + 0x08080808, byte + 0x0c0c0c0c);
         const __m256i bit = _mm256_set1_epi32(k % 2 == 0 ? 0x08040201 : (int)0x80402010);
         __m256i set = _mm256_and_si256(_mm256_shuffle_epi8(bits, spread), bit);
         set = _mm256_and_si256(_mm256_cmpeq_epi8(set, bit), sixteen);
@@ -139,15 +139,14 @@ TILES_INLINE __m256 panel_scale_e8m0(const uint8_t *const rows[ROWS], size_t at)
 TILES_INLINE int32_t panel_sum_quants(const uint8_t *quants)
 {
     __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), avx2_load(quants));
-    __m128i sum =
-        _mm_add_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    __m128i sum = _mm_add_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     sum = _mm_madd_epi16(sum, _mm_set1_epi16(1));
     sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
     return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 1)));
 }
 
 TILES_INLINE void panel_find_terms(struct panel_term *terms, const uint8_t *acts, size_t act_bytes,
-                             int n_acts, int n_blocks, const struct panel_type *type)
+                                   int n_acts, int n_blocks, const struct panel_type *type)
 {
     for (int a = 0; a < n_acts; a++) {
         const uint8_t *act = acts + (size_t)a * act_bytes;

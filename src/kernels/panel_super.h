@@ -234,8 +234,8 @@ TILES_INLINE void panel_quants_q3_k(__m256i *quants, const size_t stride,
                     __m256i high = run < 2 ? _mm256_slli_epi16(mask[k], 2 - (int)run)
                                            : _mm256_srli_epi16(mask[k], (int)run - 2);
                     __m256i low = _mm256_srli_epi16(packed[k], 2 * (int)run);
-                    out[(k + 8 * run) * stride] = _mm256_or_si256(_mm256_and_si256(low, three),
-                                                                  _mm256_and_si256(high, four));
+                    out[(k + 8 * run) * stride] =
+                        _mm256_or_si256(_mm256_and_si256(low, three), _mm256_and_si256(high, four));
                 }
                 mask[k] = _mm256_srli_epi16(mask[k], 4);
             }

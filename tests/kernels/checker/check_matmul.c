@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ROWS = 37, MAX_ACTS = 11, MAX_SUPER_BLOCKS = 6, MAX_IN = 6 * 256 };
+enum { MAX_ROWS = 37, FEW_ACTS = 11, MAX_ACTS = 37, MAX_SUPER_BLOCKS = 11, MAX_IN = 20 * 256 };
 
 struct matmul_case {
     kernel_matmul_fn *matmul;
@@ -183,8 +183,14 @@ static void check_case(struct checker *c, enum dtype type)
     m.n_in = block == 1    ? checker_range(c, 1, 300)
              : block == 32 ? 32 * checker_range(c, 1, 13)
                            : 256 * checker_range(c, 1, MAX_SUPER_BLOCKS);
+    bool is_large = checker_range(c, 1, 25) == 1; /* more than a kernel handles in one pass */
     m.n_rows = checker_range(c, 1, 3) == 1 ? checker_range(c, 1, MAX_ROWS) : checker_range(c, 1, 5);
-    m.n_acts = checker_range(c, 1, MAX_ACTS);
+    m.n_acts = checker_range(c, 1, FEW_ACTS);
+    if (is_large) {
+        m.n_acts = checker_range(c, FEW_ACTS, MAX_ACTS);
+        m.n_rows = checker_range(c, 1, 9);
+        m.n_in = block == 1 ? m.n_in : MAX_IN - 256 * checker_range(c, 0, 7);
+    }
     m.dst_stride = (size_t)m.n_rows + (size_t)checker_range(c, 0, 3);
     make_inputs(c, &m);
     m.dst = guard_place(&c->guards[2], dst_bytes(&m), checker_side(c));
