@@ -92,7 +92,7 @@ static void answer(struct server *the_server, int fd, const char *request)
         server_say(fd, text);
         return;
     }
-    switch (mode) {
+    switch ((int)mode) {
     case CUT_ONCE:
         if (n_failures++ == 0) {
             send_part(fd, first, 100000, "");

@@ -93,7 +93,7 @@ static void answer_completion(struct server *the_server, int fd, bool is_chat)
                               "\"timings\":{\"prompt_n\":12,\"prompt_ms\":24.5,\"predicted_n\":5}";
     char last[512];
     server_say(fd, head);
-    switch (mode) {
+    switch ((int)mode) {
     case CUT_CHUNK:
         say_pieces(fd, is_chat, 2);
         server_say(fd, "data: {\"choices\":[{\"te");
@@ -200,6 +200,7 @@ static void assert_says(const char *part)
 
 static void assert_failure(enum mode the_mode, enum mscope_status expected, const char *part)
 {
+    driver_http.close(&driver); /* of the failure before */
     assert_ok(open_driver("", 20), &err);
     mode = the_mode;
     assert_int_equal(run(5), expected);
