@@ -218,6 +218,49 @@ static void long_form_has_a_line_for_every_row(void **state)
     strbuf_free(&text);
 }
 
+/* Rows of bench have a table of their own and are in no other; energy has one where it was
+ * measured. */
+static void bench_and_energy_have_their_own_tables(void **state)
+{
+    (void)state;
+    struct rows_file other;
+    rows_open(&other);
+    for (int r = 1; r <= 3; r++) {
+        struct record row;
+        rows_fill(&row, &(struct rows_run){&rows_models[ROWS_OLMOE], "experiment_1_efficiency",
+                                           "p00", NULL, 100, 2, r, 1});
+        record_set_text(&row.energy_source, "rapl", NULL);
+        row.decode_j_per_token = 0.9 + 0.1 * r;
+        row.idle_before_w = 3;
+        row.idle_after_w = 4;
+        row.decode_w_max = 10 + r;
+        if (r == 3) {
+            record_add_text(&row.energy_flags, "idle_drift", NULL);
+        }
+        rows_append(&other, &row);
+        rows_fill(&row, &(struct rows_run){&rows_models[ROWS_OLMOE], "bench", "random", NULL, 512,
+                                           2, r, 100});
+        record_set_text(&row.kind, "bench", NULL);
+        record_set_text(&row.test, "tg128", NULL);
+        row.threads = r;
+        rows_append(&other, &row);
+    }
+    struct report *report = rows_report(&other, NULL);
+    assert_near(read_number(&other, "throughput", "", "decode_tps"), 14, 1e-9);
+    assert_int_equal(read_count(&other, "bench", "test=tg128"), 3);
+    assert_near(read_number(&other, "bench", "threads=3", "decode_tps"), 1400, 1e-9);
+    assert_near(read_number(&other, "energy", "energy_source=rapl", "decode_j_per_token"), 1.1,
+                1e-9);
+    /* three runs of one prompt: Student's t with two degrees of freedom */
+    assert_near(read_number(&other, "energy", "", "decode_j_per_token_ci95"),
+                4.302652729749464 * 0.1 / sqrt(3), 1e-9);
+    assert_near(read_number(&other, "energy", "", "idle_w"), 3.5, 0);
+    assert_near(read_number(&other, "energy", "", "decode_w_max"), 13, 0);
+    assert_near(read_number(&other, "energy", "", "n_flagged"), 1, 0);
+    report_close(&report);
+    rows_remove(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +275,7 @@ int main(void)
         cmocka_unit_test(thread_sweep_names_the_best_and_what_the_headline_loses),
         cmocka_unit_test(bookkeeping_names_hosts_models_builds_and_files),
         cmocka_unit_test(long_form_has_a_line_for_every_row),
+        cmocka_unit_test(bench_and_energy_have_their_own_tables),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
