@@ -161,6 +161,8 @@ enum mscope_status energy_start(struct energy_sampler *sampler, struct mscope_er
     if (sampler->class->begin != NULL) {
         sampler->class->begin(sampler->source);
     }
+    take_sample(sampler); /* here, so that what begins after this call is covered */
+    sampler->series.flags = 0; /* what happened before the first sample is no matter */
     int error = pthread_create(&sampler->thread, NULL, run_thread, sampler);
     if (error != 0) {
         return error_set_errno(err, error, "energy sampler", "start thread");
@@ -197,8 +199,7 @@ static void *run_thread(void *user)
     struct energy_sampler *sampler = user;
     uint64_t period_ns = sampler->series.period_ns;
     uint64_t tick_ns = clock_now_ns();
-    bool goes_on = take_sample(sampler);
-    sampler->series.flags = 0; /* what happened before the first sample is no matter */
+    bool goes_on = true;
     while (goes_on) {
         uint64_t now_ns = clock_now_ns();
         tick_ns += period_ns;

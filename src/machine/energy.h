@@ -35,7 +35,8 @@ const char *energy_reason(const struct energy_sampler *sampler);
 const char *energy_scope(const struct energy_sampler *sampler);
 double energy_rate_hz(const struct energy_sampler *sampler); /* 0 without source */
 
-/* Forgets all samples and begins. Without source both do nothing and succeed. */
+/* Forgets all samples, takes the first and begins: what starts after it is covered. Without source
+ * both do nothing and succeed. */
 enum mscope_status energy_start(struct energy_sampler *sampler, struct mscope_error *err);
 /* Takes a last sample and ends the thread; within a period of the source. */
 void energy_stop(struct energy_sampler *sampler);

@@ -22,6 +22,7 @@ main() {
     test_check
     test_quantize
     test_synth
+    test_fetch_and_machine
     test_usage_errors
     test_operating_errors
     test_streams
@@ -332,6 +333,34 @@ test_synth() {
 }
 
 # ---- bad input -------------------------------------------------------------------------------------
+
+test_fetch_and_machine() {
+    run machine --no-roof
+    is_code 0
+    quiet
+    says '^cores +[0-9]+ physical'
+    says '^energy +(not available: .*|rapl|ina3221|tegrastats|battery)'
+    run machine --json --threads 1 --seconds 0.01
+    is_code 0
+    json 'j["ceilings"][0]["threads"] == 1 and j["ceilings"][0]["read_gbps"] > 0'
+    json '(j["energy_source"] is None) == bool(j["energy_reason"])'
+    run machine --threads 0
+    is_code 1
+    notes "^moescope: --threads: '0', expected numbers 1 to 1024"
+    mkdir configs
+    printf 'models:\n  - {id: m, label: M, role: moe, file: m.gguf, quant: Q8_0,\n' > configs/models.yaml
+    printf '     stand_in: {shape: tiny-olmoe, recipe: Q8_0, seed: 1}}\n' >> configs/models.yaml
+    run fetch --list
+    is_code 0
+    says '^m +not published'
+    mkdir -p models/m
+    printf 1234 > models/m/m.gguf.partial
+    run fetch --list --json m
+    json 'j["models"][0]["state"] == "interrupted" and j["models"][0]["bytes"] == 4'
+    fails "model: 'x' is not known, expected one of m" fetch x
+    fails "m: neither url nor repo in models.yaml; 'moescope synth' makes a stand-in" fetch m
+    rm -r configs models
+}
 
 test_usage_errors() {
     run
