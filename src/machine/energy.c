@@ -161,7 +161,7 @@ enum mscope_status energy_start(struct energy_sampler *sampler, struct mscope_er
     if (sampler->class->begin != NULL) {
         sampler->class->begin(sampler->source);
     }
-    take_sample(sampler); /* here, so that what begins after this call is covered */
+    take_sample(sampler);      /* here, so that what begins after this call is covered */
     sampler->series.flags = 0; /* what happened before the first sample is no matter */
     int error = pthread_create(&sampler->thread, NULL, run_thread, sampler);
     if (error != 0) {
