@@ -105,11 +105,6 @@ uint64_t arena_bytes(const struct arena *arena)
     return arena->taken_bytes;
 }
 
-const char *arena_name(const struct arena *arena)
-{
-    return arena->name;
-}
-
 static struct chunk *map_chunk(size_t n_bytes)
 {
     struct chunk *chunk =

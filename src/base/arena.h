@@ -27,6 +27,5 @@ char *arena_string(struct arena *arena, const char *text, size_t n_bytes, struct
 
 void arena_seal(struct arena *arena);
 uint64_t arena_bytes(const struct arena *arena);
-const char *arena_name(const struct arena *arena);
 
 #endif

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_SETTINGS = 64, LEAST_BYTES = 256 << 20, MOST_BYTES = 1 << 30, CACHES = 4 };
+enum { MAX_SETTINGS = 64 };
 
 struct ceiling { /* of one number of threads; per second */
     int n_threads;
@@ -106,13 +106,10 @@ static enum mscope_status choose_threads(int *threads, int *n, const struct opti
     return MSCOPE_OK;
 }
 
-/* The buffer is several times the last-level cache, so that no byte of it is still there when its
- * turn comes again. */
 static enum mscope_status measure(struct ceiling *ceiling, int n_threads,
                                   const struct options *options, struct mscope_error *err)
 {
-    uint64_t buffer = machine_last_level_cache_bytes() * CACHES;
-    buffer = buffer < LEAST_BYTES ? LEAST_BYTES : buffer > MOST_BYTES ? MOST_BYTES : buffer;
+    uint64_t buffer = machine_stream_buffer_bytes();
     uint64_t budget_ns = (uint64_t)(options_float(options, "seconds") * 1e9);
     struct pool *pool;
     *ceiling = (struct ceiling){.n_threads = n_threads};

@@ -10,7 +10,6 @@
 #include <string.h>
 
 static const uint64_t ROOF_BUDGET_NS = 300000000;
-enum { ROOF_MIN_BYTES = 256 << 20, ROOF_MAX_BYTES = 1 << 30, ROOF_CACHES = 4 };
 
 static double measure_roof_per_s(int n_threads);
 static double per_second(double amount, uint64_t ns);
@@ -108,10 +107,7 @@ static double measure_roof_per_s(int n_threads)
 {
     struct pool *pool = NULL;
     struct machine_bandwidth bandwidth = {0};
-    uint64_t buffer = machine_last_level_cache_bytes() * ROOF_CACHES;
-    buffer = buffer < ROOF_MIN_BYTES   ? ROOF_MIN_BYTES
-             : buffer > ROOF_MAX_BYTES ? ROOF_MAX_BYTES
-                                       : buffer;
+    uint64_t buffer = machine_stream_buffer_bytes();
     if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK ||
         machine_measure_read(&bandwidth, pool, buffer, ROOF_BUDGET_NS, NULL) != MSCOPE_OK) {
         bandwidth.median = 0;

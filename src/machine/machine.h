@@ -19,6 +19,12 @@ int machine_n_physical_cores(void);
 /* Largest cache of one core's hierarchy in bytes, 0 when unknown. */
 uint64_t machine_last_level_cache_bytes(void);
 
+/*
+ * Size of a buffer to measure memory with: several times the last-level cache, so that no byte of
+ * it is still cached when its turn comes again; 256 MiB to 1 GiB.
+ */
+uint64_t machine_stream_buffer_bytes(void);
+
 /* "AMD EPYC 9B14", or "unknown CPU". Writes to `text`, returns it. */
 const char *machine_cpu_name(char *text, size_t size);
 

@@ -153,3 +153,10 @@ static bool load(hwloc_topology_t *topology)
     }
     return true;
 }
+
+uint64_t machine_stream_buffer_bytes(void)
+{
+    const uint64_t n_caches = 4, least = 256 << 20, most = 1 << 30;
+    uint64_t wanted = n_caches * machine_last_level_cache_bytes();
+    return wanted < least ? least : wanted > most ? most : wanted;
+}

@@ -8,7 +8,6 @@
 #include <math.h>
 
 static const uint64_t READ_BUDGET_NS = 400000000, PEAK_BUDGET_NS = 300000000;
-enum { LEAST_BYTES = 256 << 20, MOST_BYTES = 1 << 30, CACHES = 4 };
 
 static void measure(struct roofs *roofs, int n_threads);
 
@@ -29,7 +28,6 @@ void roofs_measure(struct roofs *roofs, struct record *record, int n_threads)
     record->roof_int8_gops = roofs->of[i].int8_gops;
 }
 
-/* The buffer is several times the last-level cache, so that nothing is read from it twice. */
 static void measure(struct roofs *roofs, int n_threads)
 {
     struct pool *pool = NULL;
@@ -37,8 +35,7 @@ static void measure(struct roofs *roofs, int n_threads)
     int i = roofs->n++;
     roofs->of[i].n_threads = n_threads;
     roofs->of[i].read_gbps = roofs->of[i].fp32_gflops = roofs->of[i].int8_gops = NAN;
-    uint64_t buffer = machine_last_level_cache_bytes() * CACHES;
-    buffer = buffer < LEAST_BYTES ? LEAST_BYTES : buffer > MOST_BYTES ? MOST_BYTES : buffer;
+    uint64_t buffer = machine_stream_buffer_bytes();
     if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
         return;
     }

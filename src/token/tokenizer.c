@@ -369,8 +369,3 @@ bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id)
     const struct vocab *vocab = &tokenizer->vocab;
     return id >= 0 && (uint32_t)id < vocab->n_tokens && (vocab->kinds[id] & TOKEN_END) != 0;
 }
-
-const char *const *tokenizer_known_pre(void)
-{
-    return pretokenize_names();
-}

@@ -49,7 +49,4 @@ int32_t tokenizer_eos(const struct tokenizer *tokenizer);
 /* EOS, EOT, EOM and their kin. */
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id);
 
-/* Names of the pre-tokenizers we know, for messages and help; NULL-terminated. */
-const char *const *tokenizer_known_pre(void);
-
 #endif
