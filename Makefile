@@ -20,8 +20,8 @@ all: deps ## build the program: build/moescope
 	@$(call build,release)
 	@ln -sfn release/moescope build/moescope
 
-demo: all ## build, synthesise an OLMoE-shaped model and watch it generate
-	@tools/demo build/moescope build/models
+demo: all ## build, measure four synthetic models of true shape, show tables and a page
+	@tools/demo build/moescope build/models build/demo
 
 check: all ## build and run every test
 	@ctest --preset release $(CTEST_FLAGS)

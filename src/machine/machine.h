@@ -20,8 +20,8 @@ int machine_n_physical_cores(void);
 uint64_t machine_last_level_cache_bytes(void);
 
 /*
- * Size of a buffer to measure memory with: several times the last-level cache, so that no byte of
- * it is still cached when its turn comes again; 256 MiB to 1 GiB.
+ * Size of a buffer to measure memory with: four times all last-level caches together, so that no
+ * byte of it is still cached when its turn comes again; 256 MiB to 4 GiB.
  */
 uint64_t machine_stream_buffer_bytes(void);
 

@@ -156,7 +156,15 @@ static bool load(hwloc_topology_t *topology)
 
 uint64_t machine_stream_buffer_bytes(void)
 {
-    const uint64_t n_caches = 4, least = 256 << 20, most = 1 << 30;
-    uint64_t wanted = n_caches * machine_last_level_cache_bytes();
+    const uint64_t n_caches = 4, least = 256u << 20, most = 4ull << 30;
+    struct machine_topology topology;
+    uint64_t largest = 0; /* level, all its caches together: several may hold parts of the buffer */
+    if (machine_read_topology(&topology, NULL) == MSCOPE_OK) {
+        for (int i = 0; i < topology.n_caches; i++) {
+            uint64_t n_bytes = topology.caches[i].bytes * (uint64_t)topology.caches[i].n;
+            largest = n_bytes > largest ? n_bytes : largest;
+        }
+    }
+    uint64_t wanted = n_caches * largest;
     return wanted < least ? least : wanted > most ? most : wanted;
 }

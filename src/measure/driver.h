@@ -35,6 +35,8 @@ struct driver_task {
     int n_gen;    /* tokens to make, end of text ignored, temperature 0; 0: prefill only */
     int n_depth;  /* tokens put into the cache before the clock starts (own engine) */
     bool timing;  /* split by phase */
+    bool timing_in_turn; /* decode only: steps without the split and with it, in turn (own engine;
+                            driver_step_is_split) */
     bool want_histogram; /* fill routing_histogram */
 };
 
@@ -73,6 +75,12 @@ extern const struct driver_class driver_http;      /* measure/driver_http.c */
  */
 enum mscope_status driver_choose(const struct driver_class **out, const char **target,
                                  const char *text, struct mscope_error *err);
+
+/* Of decode steps 0, 1, 2, ... with timing_in_turn: off, on, on, off, and again. */
+static inline bool driver_step_is_split(int i_step)
+{
+    return i_step % 4 == 1 || i_step % 4 == 2;
+}
 
 /* tpot_*, decode_tps, prefill_tps and decode_ms from token_ms, prefill_ms, prompt_tokens, n_gen:
  * the same arithmetic for every driver. Leaves fields null whose inputs are. */

@@ -257,6 +257,9 @@ static enum mscope_status decode(struct run *run, struct mscope_error *err)
     run->sampling_ns = 0;
     mscope_engine_reset_stats(run->driver->engine);
     for (int i = 1; i < run->task->n_gen && status == MSCOPE_OK; i++) {
+        if (run->task->timing_in_turn) {
+            mscope_engine_set_timing(run->driver->engine, driver_step_is_split(i - 1));
+        }
         status = evaluate(run, &run->id, 1, true, err);
         if (status == MSCOPE_OK) {
             status = next_token(run, err);

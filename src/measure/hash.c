@@ -19,6 +19,7 @@ enum { CHUNK_BYTES = 1 << 20 };
 static enum mscope_status hash_stream(EVP_MD_CTX *context, int fd, const char *path,
                                       struct mscope_error *err);
 static bool finish(EVP_MD_CTX *context, char hex[HASH_TEXT_BYTES]);
+static int count_parts(const char *path, size_t *prefix_bytes);
 static enum mscope_status stamp_of(char stamp[64], const char *path, struct mscope_error *err);
 static bool recall(char hex[HASH_TEXT_BYTES], const char *memory, const char *stamp);
 static void remember(const char *hex, const char *memory, const char *stamp);
@@ -76,6 +77,65 @@ enum mscope_status hash_file_cached(char hex[HASH_TEXT_BYTES], const char *path,
     }
     strbuf_free(&memory);
     return status;
+}
+
+enum mscope_status hash_model_cached(char hex[HASH_TEXT_BYTES], uint64_t *n_bytes, const char *path,
+                                     struct mscope_error *err)
+{
+    size_t prefix_bytes = 0;
+    int n_parts = count_parts(path, &prefix_bytes);
+    struct strbuf hashes = {0};
+    enum mscope_status status = MSCOPE_OK;
+    *n_bytes = 0;
+    for (int i = 0; i < n_parts && status == MSCOPE_OK; i++) {
+        struct strbuf part = {0};
+        struct stat info;
+        if (n_parts == 1) {
+            strbuf_printf(&part, "%s", path);
+        } else {
+            strbuf_printf(&part, "%.*s-%05d-of-%05d.gguf", (int)prefix_bytes, path, i + 1, n_parts);
+        }
+        if (part.failed) {
+            status = error_set_memory(err, "path", strlen(path));
+        } else if (stat(part.data, &info) != 0) {
+            status = error_set_errno(err, errno, part.data, "inspect");
+        } else {
+            *n_bytes += (uint64_t)info.st_size;
+            status = hash_file_cached(hex, part.data, err);
+            strbuf_printf(&hashes, "%s", hex);
+        }
+        strbuf_free(&part);
+    }
+    if (status == MSCOPE_OK && n_parts > 1) {
+        status = hashes.failed ? error_set_memory(err, "hashes of the parts", 64)
+                               : hash_bytes(hex, hashes.data, hashes.n_bytes, err);
+    }
+    strbuf_free(&hashes);
+    return status;
+}
+
+/* By the name, where all parts are there; else 1. */
+static int count_parts(const char *path, size_t *prefix_bytes)
+{
+    static const char form[] = "-00001-of-00001.gguf";
+    size_t n = strlen(path), n_form = sizeof form - 1;
+    int i_part, n_parts, end = 0;
+    if (n <= n_form ||
+        sscanf(path + n - n_form, "-%5d-of-%5d.gguf%n", &i_part, &n_parts, &end) != 2 ||
+        end != (int)n_form || i_part < 1 || i_part > n_parts) {
+        return 1;
+    }
+    *prefix_bytes = n - n_form;
+    for (int i = 1; i <= n_parts; i++) {
+        struct strbuf part = {0};
+        strbuf_printf(&part, "%.*s-%05d-of-%05d.gguf", (int)*prefix_bytes, path, i, n_parts);
+        bool there = !part.failed && access(part.data, R_OK) == 0;
+        strbuf_free(&part);
+        if (!there) {
+            return 1;
+        }
+    }
+    return n_parts;
 }
 
 static enum mscope_status hash_stream(EVP_MD_CTX *context, int fd, const char *path,

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 
+#include <stdint.h>
+
 enum { HASH_TEXT_BYTES = 65 };
 
 /* 64 lowercase hex digits. */
@@ -17,5 +19,13 @@ enum mscope_status hash_bytes(char hex[HASH_TEXT_BYTES], const void *bytes, size
  */
 enum mscope_status hash_file_cached(char hex[HASH_TEXT_BYTES], const char *path,
                                     struct mscope_error *err);
+
+/*
+ * A model of one file, or of all parts PREFIX-0000i-of-0000n.gguf when `path` is one of them and
+ * all are there: then the hash is that of the parts' hashes in hex, in order and without anything
+ * between. `n_bytes` is the size of all. Remembers each part as hash_file_cached does.
+ */
+enum mscope_status hash_model_cached(char hex[HASH_TEXT_BYTES], uint64_t *n_bytes, const char *path,
+                                     struct mscope_error *err);
 
 #endif

@@ -38,18 +38,15 @@ enum mscope_status provenance_fill_model(struct record *record, const char *path
                                          struct mscope_error *err)
 {
     char hex[HASH_TEXT_BYTES];
-    struct stat info;
-    if (stat(path, &info) != 0) {
-        return error_set_errno(err, errno, path, "inspect");
-    }
-    enum mscope_status status = hash_file_cached(hex, path, err);
+    uint64_t n_bytes;
+    enum mscope_status status = hash_model_cached(hex, &n_bytes, path, err);
     if (status == MSCOPE_OK) {
         status = record_set_text(&record->model_sha256, hex, err);
     }
     if (status == MSCOPE_OK) {
         const char *slash = strrchr(path, '/');
         status = record_set_text(&record->model_file, slash != NULL ? slash + 1 : path, err);
-        record->model_bytes = (int64_t)info.st_size;
+        record->model_bytes = (int64_t)n_bytes;
     }
     return status;
 }

@@ -15,7 +15,7 @@
 enum mscope_status provenance_fill(struct record *record, int argc, const char *const *argv,
                                    struct mscope_error *err);
 
-/* model_file, model_bytes, model_sha256 of a file. */
+/* model_file, model_bytes, model_sha256 of a file, or of all parts of a split one. */
 enum mscope_status provenance_fill_model(struct record *record, const char *path,
                                          struct mscope_error *err);
 

@@ -78,7 +78,8 @@ typedef struct record_classes record_type_CLASSES;
     F(REALS, token_ms) F(REAL, shutdown_ms)                                                        \
     /* where the time goes */                                                                      \
     F(PHASES, prefill_phase_ns) F(PHASES, decode_phase_ns) F(REAL, prefill_parts_share)            \
-    F(REAL, decode_parts_share) F(REAL, probe_overhead_share) F(REAL, routing_share)               \
+    F(REAL, decode_parts_share) F(REAL, probe_overhead_share) F(REAL, probe_overhead_ci95)         \
+    F(REAL, routing_share)                                                                         \
     /* bytes and operations */                                                                     \
     F(CLASSES, prefill_weight_bytes) F(CLASSES, decode_weight_bytes) F(INT, prefill_kv_bytes)      \
     F(INT, decode_kv_bytes) F(REAL, bytes_per_token) F(INT, prefill_flops) F(INT, decode_flops)    \

@@ -6,10 +6,11 @@
 #include "base/strbuf.h"
 #include "base/units.h"
 #include "machine/machine.h"
+#include "measure/eta.h"
+#include "measure/groups.h"
 #include "measure/models.h"
 #include "measure/provenance.h"
 #include "measure/roofs.h"
-#include "measure/stats.h"
 #include "measure/worker.h"
 
 #include <math.h>
@@ -22,25 +23,15 @@
 
 static const double GRACE_S = 60;
 static const double MEMORY_SPARE_BYTES = 512e6;
-enum { MAX_GROUP_VALUES = 64 };
-
-struct group { /* repetitions of one model, prompt, threads, engine */
-    char *key;
-    double tps[MAX_GROUP_VALUES];
-    int n;
-    bool flagged;
-};
 
 struct runner {
     const struct runner_params *params;
     struct runner_result *result;
     struct row_file *file;
     struct roofs roofs;
-    struct group *groups;
-    size_t n_groups;
-    int n_done, n_total;
-    uint64_t measured_ns; /* spent on cells of this start */
-    int n_measured;
+    struct groups groups;
+    struct eta *eta;
+    int i_block; /* at which we are */
     struct mscope_error *err;
 };
 
@@ -54,6 +45,8 @@ struct block_run { /* one block under way */
     int n_cells;
     int i_current;                /* begun and without a row yet; -1: none */
     int n_retired;                /* of cells: those with a row */
+    bool has_begun;               /* a cell, in the worker's process */
+    uint64_t since_ns;            /* the worker's start, its first cell or its latest row */
     char reason[800], status[16]; /* said by the worker */
 };
 
@@ -66,6 +59,7 @@ static void prepare_job(struct block_run *run);
 static enum mscope_status prepare_model(struct block_run *run, bool *skip);
 static enum mscope_status run_worker(struct block_run *run);
 static enum mscope_status take_line(struct block_run *run, char *line);
+static void note_begin(struct block_run *run);
 static enum mscope_status take_row(struct block_run *run, const char *json);
 static enum mscope_status conclude(struct block_run *run, enum child_event event,
                                    const struct child_end *end);
@@ -73,8 +67,8 @@ static enum mscope_status fail_cell(struct block_run *run, const struct worker_c
                                     const char *status, const char *reason);
 static enum mscope_status fail_rest(struct block_run *run, const char *status, const char *reason);
 static enum mscope_status append(struct runner *runner, struct record *record);
-static struct group *find_group(struct runner *runner, const char *cell);
-static void take_rate(struct runner *runner, const struct record *record, struct group *group);
+static double cv_limit_of(const struct runner *runner, const char *experiment);
+static void look_ahead(const struct runner *runner, struct runner_news *news);
 static void tell(struct runner *runner, enum runner_news_kind kind, const struct record *record,
                  const char *format, ...) BASE_PRINTF(4, 5);
 static void tell_model(void *user, const char *text);
@@ -85,29 +79,23 @@ enum mscope_status runner_run(struct runner_result *out, const struct runner_par
     *out = (struct runner_result){0};
     struct runner runner = {.params = params, .result = out, .err = err};
     enum mscope_status status = row_file_open(&runner.file, params->out_path, &out->file, err);
+    status = status == MSCOPE_OK ? eta_open(&runner.eta, params->plan, err) : status;
     if (status == MSCOPE_OK) { /* again, for the rates; the lock is ours now */
         struct row_file_report unused;
         status = row_file_read(params->out_path, recall_row, &runner, &unused, err);
     }
-    for (int i = 0; i < params->plan->n_blocks; i++) {
-        const struct plan_block *block = &params->plan->blocks[i];
-        for (int j = 0; j < block->n_cells && status == MSCOPE_OK; j++) {
-            bool there = row_file_has(runner.file, params->plan->cells[block->first_cell + j].name);
-            out->n_before += there ? 1 : 0;
-            runner.n_total += there || !block->is_extra ? 1 : 0;
-        }
+    for (int i = 0; i < params->plan->n_cells && status == MSCOPE_OK; i++) {
+        out->n_before += row_file_has(runner.file, params->plan->cells[i].name) ? 1 : 0;
     }
-    runner.n_done = out->n_before;
     for (int i = 0; i < params->plan->n_blocks && status == MSCOPE_OK && !out->was_stopped; i++) {
+        runner.i_block = i;
         if (!params->plan->blocks[i].is_extra || out->hot) {
             status = run_block(&runner, &params->plan->blocks[i]);
         }
     }
-    for (size_t i = 0; i < runner.n_groups; i++) {
-        out->n_flagged += runner.groups[i].flagged ? 1 : 0;
-        free(runner.groups[i].key);
-    }
-    free(runner.groups);
+    out->n_flagged = groups_n_flagged(&runner.groups);
+    groups_free(&runner.groups);
+    eta_close(&runner.eta);
     row_file_close(&runner.file);
     return status;
 }
@@ -118,15 +106,14 @@ static enum mscope_status recall_row(void *user, const struct record *record, ui
 {
     (void)i_line;
     struct runner *runner = user;
-    struct group *group = find_group(runner, record->cell);
-    if (group == NULL) {
-        return error_set_memory(err, "rates", sizeof *group);
-    }
-    take_rate(runner, record, group);
     if (record->thermal_hatch == 1) {
         runner->result->hot = true;
     }
-    return MSCOPE_OK;
+    eta_take_row(runner->eta, record, NAN);
+    struct stats unused;
+    bool is_flagged;
+    return groups_take(&runner->groups, record, cv_limit_of(runner, record->experiment), &unused,
+                       &is_flagged, err);
 }
 
 static enum mscope_status run_block(struct runner *runner, const struct plan_block *block)
@@ -279,6 +266,7 @@ static enum mscope_status run_worker(struct block_run *run)
     run->job.cells = run->cells + n_before;
     run->job.n_cells = run->n_cells - n_before;
     run->i_current = -1;
+    run->has_begun = false;
     run->reason[0] = run->status[0] = '\0';
     tell(runner, RUNNER_STEP, NULL, "%s: opening with %d threads", run->block->model->label,
          run->block->threads);
@@ -290,7 +278,7 @@ static enum mscope_status run_worker(struct block_run *run)
     double limit_s = run->job.settings.timeout_s;
     double grace_s = runner->params->grace_s > 0 ? runner->params->grace_s : GRACE_S;
     limit_s = limit_s > 0 ? limit_s + run->job.cooldown_s + grace_s : 0;
-    uint64_t start_ns = clock_now_ns();
+    run->since_ns = clock_now_ns();
     char *line;
     enum child_event event;
     while ((event = child_read(&child, &line, limit_s, runner->params->stopped,
@@ -302,8 +290,6 @@ static enum mscope_status run_worker(struct block_run *run)
     }
     struct child_end end;
     child_finish(&child, event != CHILD_END, &end);
-    runner->measured_ns += clock_now_ns() - start_ns;
-    runner->n_measured += run->n_retired - n_before;
     return status == MSCOPE_OK ? conclude(run, event, &end) : status;
 }
 
@@ -317,12 +303,16 @@ static enum mscope_status take_line(struct block_run *run, char *line)
     case 'W':
         tell(runner, RUNNER_STEP, NULL, "%s: warm-up%s", label, line + 1);
         return MSCOPE_OK;
+    case 'N':
+        tell(runner, RUNNER_NOTE, NULL, "%s, %d threads: %s", label, run->block->threads, line + 2);
+        return MSCOPE_OK;
     case 'B':
         run->i_current = run->n_cells - run->job.n_cells + (int)strtol(line + 1, NULL, 10);
         if (run->i_current < 0 || run->i_current >= run->n_cells) {
             run->i_current = -1;
             return MSCOPE_OK;
         }
+        note_begin(run);
         tell(runner, RUNNER_STEP, NULL, "%s: %s, repetition %d", label,
              run->cells[run->i_current].prompt->id, run->block->repetition);
         return MSCOPE_OK;
@@ -335,6 +325,17 @@ static enum mscope_status take_line(struct block_run *run, char *line)
         return MSCOPE_OK;
     default:
         return MSCOPE_OK;
+    }
+}
+
+/* Before the first cell the process opened and warmed up. */
+static void note_begin(struct block_run *run)
+{
+    if (!run->has_begun) {
+        uint64_t now_ns = clock_now_ns();
+        eta_take_opening(run->runner->eta, run->block, (double)(now_ns - run->since_ns) * 1e-9);
+        run->since_ns = now_ns;
+        run->has_begun = true;
     }
 }
 
@@ -354,6 +355,9 @@ static enum mscope_status take_row(struct block_run *run, const char *json)
             run->runner->result->hot = true;
             record.thermal_hatch = 1;
         }
+        uint64_t now_ns = clock_now_ns();
+        eta_take_row(run->runner->eta, &record, (double)(now_ns - run->since_ns) * 1e-9);
+        run->since_ns = now_ns;
         status = append(run->runner, &record);
         run->n_retired++;
         run->i_current = -1;
@@ -438,74 +442,39 @@ static enum mscope_status fail_cell(struct block_run *run, const struct worker_c
 
 static enum mscope_status append(struct runner *runner, struct record *record)
 {
-    struct group *group = find_group(runner, record->cell);
-    if (group == NULL) {
-        return error_set_memory(runner->err, "rates", sizeof *group);
+    struct stats stats;
+    bool is_flagged;
+    enum mscope_status status =
+        groups_take(&runner->groups, record, cv_limit_of(runner, record->experiment), &stats,
+                    &is_flagged, runner->err);
+    if (status != MSCOPE_OK) {
+        return status;
     }
-    take_rate(runner, record, group);
     if (strcmp(record->status, "ok") == 0) {
-        struct stats stats = stats_of(group->tps, (size_t)group->n);
         record->decode_tps_cv = stats.cv;
-        record->cv_flag = stats.n > 1 ? group->flagged : RECORD_NO_BOOL;
+        record->cv_flag = stats.n > 1 ? is_flagged : RECORD_NO_BOOL;
         runner->result->n_ok++;
     } else if (strcmp(record->status, "skipped") == 0) {
         runner->result->n_skipped++;
     } else {
         runner->result->n_failed++;
     }
-    enum mscope_status status = row_file_append(runner->file, record, runner->err);
+    status = row_file_append(runner->file, record, runner->err);
     if (status == MSCOPE_OK) {
-        runner->n_done++;
         tell(runner, RUNNER_ROW, record, "%s", record->cell);
     }
     return status;
 }
 
-static void take_rate(struct runner *runner, const struct record *record, struct group *group)
+static double cv_limit_of(const struct runner *runner, const char *experiment)
 {
-    if (strcmp(record->status, "ok") != 0 || isnan(record->decode_tps) ||
-        group->n == MAX_GROUP_VALUES) {
-        return;
-    }
-    double limit = 0.10;
     const struct config *config = runner->params->config;
-    for (unsigned i = 0; i < config->n_experiments && record->experiment != NULL; i++) {
-        if (strcmp(config->experiments[i].id, record->experiment) == 0) {
-            limit = config->experiments[i].cv_limit;
+    for (unsigned i = 0; i < config->n_experiments && experiment != NULL; i++) {
+        if (strcmp(config->experiments[i].id, experiment) == 0) {
+            return config->experiments[i].cv_limit;
         }
     }
-    group->tps[group->n++] = record->decode_tps;
-    group->flagged = stats_of(group->tps, (size_t)group->n).cv > limit;
-}
-
-/* By the cell's name without its repetition. NULL when memory ran out. */
-static struct group *find_group(struct runner *runner, const char *cell)
-{
-    char *key = strdup(cell);
-    if (key == NULL) {
-        return NULL;
-    }
-    char *engine = strrchr(key, '/');
-    for (char *at = engine; at != NULL && at > key; at--) {
-        if (strncmp(at, "/r", 2) == 0 && at != engine) {
-            memmove(at, engine, strlen(engine) + 1);
-            break;
-        }
-    }
-    for (size_t i = 0; i < runner->n_groups; i++) {
-        if (strcmp(runner->groups[i].key, key) == 0) {
-            free(key);
-            return &runner->groups[i];
-        }
-    }
-    struct group *grown = realloc(runner->groups, (runner->n_groups + 1) * sizeof *runner->groups);
-    if (grown == NULL) {
-        free(key);
-        return NULL;
-    }
-    runner->groups = grown;
-    grown[runner->n_groups] = (struct group){.key = key};
-    return &grown[runner->n_groups++];
+    return 0.10;
 }
 
 static void tell(struct runner *runner, enum runner_news_kind kind, const struct record *record,
@@ -519,17 +488,34 @@ static void tell(struct runner *runner, enum runner_news_kind kind, const struct
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    double each_s =
-        runner->n_measured > 0 ? (double)runner->measured_ns * 1e-9 / runner->n_measured : NAN;
-    struct runner_news news = {
-        .kind = kind,
-        .text = text,
-        .record = record,
-        .n_done = runner->n_done,
-        .n_total = runner->n_total > runner->n_done ? runner->n_total : runner->n_done,
-        .left_s = each_s * (runner->n_total - runner->n_done),
-    };
+    struct runner_news news = {.kind = kind, .text = text, .record = record};
+    look_ahead(runner, &news);
     runner->params->tell(runner->params->user, &news);
+}
+
+/* Cells with and without a row, and the time that the latter will take. Extra repetitions count
+ * where they are there or will be run. */
+static void look_ahead(const struct runner *runner, struct runner_news *news)
+{
+    const struct plan *plan = runner->params->plan;
+    for (int i = 0; i < plan->n_blocks; i++) {
+        const struct plan_block *block = &plan->blocks[i];
+        bool wanted = !block->is_extra || (runner->result->hot && i >= runner->i_block);
+        int n_left = 0;
+        for (int j = 0; j < block->n_cells; j++) {
+            const struct plan_cell *cell = &plan->cells[block->first_cell + j];
+            bool there = row_file_has(runner->file, cell->name);
+            news->n_done += there ? 1 : 0;
+            news->n_total += there || wanted ? 1 : 0;
+            if (!there && wanted) {
+                news->left_s += eta_cell_s(runner->eta, block, cell);
+                n_left++;
+            }
+        }
+        if (n_left > 0 && i != runner->i_block) {
+            news->left_s += eta_opening_s(runner->eta, block);
+        }
+    }
 }
 
 static void tell_model(void *user, const char *text)

@@ -7,6 +7,7 @@
 #include "machine/system.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,17 +15,26 @@
 static const double IDLE_S = 2;         /* of idle power before and after a run */
 static const double DRIFT_LIMIT = 0.10; /* of idle power, else flagged */
 static const double IDENTITY_LIMIT = 0.05;
+enum { HEAT_PERIOD_MS = 250 };
 
 struct sense {
     struct energy_sampler *sampler;
     const char *root;
-    double temp_start_c, temp_peak_c; /* NaN: no sensor */
+    double temp_start_c, temp_peak_c; /* NaN: no sensor; the peak is `watcher`'s during a run */
     double idle_before_w;
     unsigned flags;
+    pthread_t watcher; /* of the temperature */
+    bool is_watching;
+    bool has_ended; /* lock */
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
 };
 
 static double sample_idle_w(struct sense *sense);
 static void look_at_heat(struct sense *sense);
+static void *watch_heat(void *argument);
+static enum mscope_status explain(const struct sense *sense, const struct driver_marks *marks,
+                                  struct record *record, struct mscope_error *err);
 static void report_part(struct sense *sense, uint64_t start_ns, uint64_t end_ns, double n_tokens,
                         bool is_decode, struct record *record);
 static enum mscope_status report_flags(const struct sense *sense, struct record *record,
@@ -38,6 +48,12 @@ enum mscope_status sense_open(struct sense **out, const struct config_device *de
         return error_set_memory(err, "sensors", sizeof **out);
     }
     (*out)->root = root;
+    pthread_mutex_init(&(*out)->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&(*out)->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     (*out)->temp_start_c = (*out)->temp_peak_c = (*out)->idle_before_w = NAN;
     enum mscope_status status =
         energy_open(&(*out)->sampler, root, config_energy_name(device->energy), err);
@@ -53,6 +69,8 @@ void sense_close(struct sense **sense)
         return;
     }
     energy_close(&(*sense)->sampler);
+    pthread_cond_destroy(&(*sense)->ended);
+    pthread_mutex_destroy(&(*sense)->lock);
     free(*sense);
     *sense = NULL;
 }
@@ -67,15 +85,27 @@ void sense_before(struct sense *sense, struct record *record)
     sense->idle_before_w = sample_idle_w(sense);
 }
 
-/* A source that cannot be started gives no samples, which the slices then say. */
+/* A source that cannot be started gives no samples, which the slices then say. A machine without a
+ * thermometer needs no thread to watch it. */
 void sense_start(struct sense *sense)
 {
     energy_start(sense->sampler, NULL);
+    sense->has_ended = false;
+    sense->is_watching = !isnan(sense->temp_start_c) &&
+                         pthread_create(&sense->watcher, NULL, watch_heat, sense) == 0;
 }
 
 void sense_stop(struct sense *sense)
 {
     energy_stop(sense->sampler);
+    if (sense->is_watching) {
+        pthread_mutex_lock(&sense->lock);
+        sense->has_ended = true;
+        pthread_cond_signal(&sense->ended);
+        pthread_mutex_unlock(&sense->lock);
+        pthread_join(sense->watcher, NULL);
+        sense->is_watching = false;
+    }
     look_at_heat(sense);
 }
 
@@ -109,10 +139,25 @@ enum mscope_status sense_report(struct sense *sense, const struct driver_marks *
     }
     record->energy_identity =
         record->decode_j_per_token * record->decode_tps / record->decode_w_mean;
-    if (isnan(record->decode_j) && record->energy_reason == NULL) {
-        status = record_set_text(&record->energy_reason, "too few good samples in decode", err);
-    }
+    status = explain(sense, marks, record, err);
     return status == MSCOPE_OK ? report_flags(sense, record, err) : status;
+}
+
+/* Why there is a source and yet no number. */
+static enum mscope_status explain(const struct sense *sense, const struct driver_marks *marks,
+                                  struct record *record, struct mscope_error *err)
+{
+    if (!isnan(record->decode_j) || record->energy_reason != NULL) {
+        return MSCOPE_OK;
+    }
+    bool has_marks = marks->decode_end_ns > marks->decode_start_ns;
+    return record_set_text(&record->energy_reason,
+                           !has_marks && record->n_gen > 1
+                               ? "the engine does not tell when its phases began and ended"
+                           : !has_marks        ? "no token was decoded"
+                           : sense->flags == 0 ? "no sample of decode"
+                                               : "too few good samples in decode",
+                           err);
 }
 
 void sense_memory(struct record *record)
@@ -195,4 +240,25 @@ static void look_at_heat(struct sense *sense)
 {
     char sensor[SYSTEM_SENSOR_BYTES];
     sense->temp_peak_c = fmax(sense->temp_peak_c, system_read_temp_c(sensor, sense->root));
+}
+
+static void *watch_heat(void *argument)
+{
+    struct sense *sense = argument;
+    struct timespec next;
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    pthread_mutex_lock(&sense->lock);
+    while (!sense->has_ended) {
+        next.tv_nsec += HEAT_PERIOD_MS * 1000000L;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        while (!sense->has_ended &&
+               pthread_cond_timedwait(&sense->ended, &sense->lock, &next) == 0) {
+        }
+        pthread_mutex_unlock(&sense->lock);
+        look_at_heat(sense);
+        pthread_mutex_lock(&sense->lock);
+    }
+    pthread_mutex_unlock(&sense->lock);
+    return NULL;
 }

@@ -54,6 +54,19 @@ double stats_percentile(const double *values, size_t n, double share)
     return value;
 }
 
+double stats_median_ci95(const double *values, size_t n)
+{
+    double *sorted = sorted_copy(values, n, &n);
+    double half = NAN;
+    if (sorted != NULL && n >= 6) {
+        double reach = 1.959964 * sqrt((double)n) / 2;
+        size_t low = (size_t)fmax(floor((double)n / 2 - reach), 0);
+        half = (sorted[n - 1 - low] - sorted[low]) / 2;
+    }
+    free(sorted);
+    return half;
+}
+
 double stats_t_two_sided(double t, double df)
 {
     if (!isfinite(t)) {

@@ -19,6 +19,10 @@ struct stats stats_of(const double *values, size_t n);
  */
 double stats_percentile(const double *values, size_t n, double share);
 
+/* Half the width of the 95 % interval of the median, by order statistics (normal approximation of
+ * the binomial ranks); NaN below 6 values. */
+double stats_median_ci95(const double *values, size_t n);
+
 /* Quantile of Student's t with `df` > 0 degrees of freedom; `share` in (0, 1). */
 double stats_t_quantile(double share, double df);
 /* Probability that |T| >= |t|. */

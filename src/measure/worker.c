@@ -14,7 +14,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { WARMUP_GEN = 16, OVERHEAD_PAIRS = 6, OVERHEAD_GEN = 24, FIT_WORDS_TO_TOKENS = 3 };
+enum {
+    WARMUP_GEN = 16,
+    OVERHEAD_FOURS = 96, /* of steps: off, on, on, off */
+    OVERHEAD_GEN = 4 * OVERHEAD_FOURS + 1,
+    FIT_WORDS_TO_TOKENS = 3
+};
 static const double TOKENS_PER_WORD = 1.35; /* of English, vocabularies of 50 to 256 thousand */
 static const char WARMUP_TEXT[] =
     "Before anything is timed, the machine reads a few lines so that its caches, clocks and memory "
@@ -30,13 +35,13 @@ struct worker {
     struct record opened; /* what open told of the model */
     int n_warmup;
     int warmup_stable;
-    double overhead; /* of the split, NaN when not measured */
+    double overhead, overhead_ci95; /* of the split, NaN when not measured */
 };
 
 static int open_block(struct worker *worker);
 static enum mscope_status warm_up(struct worker *worker, struct mscope_error *err);
-static enum mscope_status short_run(struct worker *worker, int n_gen, bool timing, double *tps,
-                                    struct mscope_error *err);
+static enum mscope_status short_run(struct record *scratch, struct worker *worker,
+                                    const struct driver_task *task, struct mscope_error *err);
 static enum mscope_status measure_overhead(struct worker *worker, struct mscope_error *err);
 static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_error *err);
 static enum mscope_status prepare_row(struct worker *worker, const struct worker_cell *cell,
@@ -48,7 +53,8 @@ static void sleep_s(double seconds);
 
 int worker_main(void *user, FILE *out)
 {
-    struct worker worker = {.job = user, .out = out, .load_ms = NAN, .overhead = NAN};
+    struct worker worker = {.job = user, .out = out, .load_ms = NAN};
+    worker.overhead = worker.overhead_ci95 = NAN;
     worker.warmup_stable = RECORD_NO_BOOL;
     record_init(&worker.row);
     record_init(&worker.opened);
@@ -56,7 +62,8 @@ int worker_main(void *user, FILE *out)
     int code = open_block(&worker);
     if (code == 0) {
         enum mscope_status status = warm_up(&worker, &err);
-        if (status == MSCOPE_OK && worker.job->experiment->probe_overhead) {
+        if (status == MSCOPE_OK && worker.job->experiment->probe_overhead &&
+            worker.job->class == &driver_own) { /* no other engine has a split to pay for */
             status = measure_overhead(&worker, &err);
         }
         if (status != MSCOPE_OK) {
@@ -100,7 +107,8 @@ static int open_block(struct worker *worker)
     }
     int n_warm = job->is_stand_in ? 256 : FIT_WORDS_TO_TOKENS * config_count_words(WARMUP_TEXT);
     n_most = n_most > n_warm ? n_most : n_warm;
-    int n_gen = job->experiment->n_gen > OVERHEAD_GEN ? job->experiment->n_gen : OVERHEAD_GEN;
+    int n_least = job->experiment->probe_overhead ? OVERHEAD_GEN : WARMUP_GEN;
+    int n_gen = job->experiment->n_gen > n_least ? job->experiment->n_gen : n_least;
     settings.n_ctx = n_most + n_gen;
     settings.fit_gen = n_gen;
     struct mscope_error err = {0};
@@ -123,10 +131,14 @@ static enum mscope_status warm_up(struct worker *worker, struct mscope_error *er
     const struct config_experiment *experiment = worker->job->experiment;
     double before = NAN;
     for (int i = 1; i <= experiment->warmup_max && worker->warmup_stable != 1; i++) {
-        double rate = NAN;
         fprintf(worker->out, "W %d\n", i);
         fflush(worker->out);
-        enum mscope_status status = short_run(worker, WARMUP_GEN, true, &rate, err);
+        struct record scratch;
+        enum mscope_status status = short_run(
+            &scratch, worker, &(struct driver_task){.n_gen = WARMUP_GEN, .timing = true}, err);
+        /* the median step ignores what a neighbour did to some of them */
+        double rate = scratch.tpot_ms_p50 > 0 ? 1e3 / scratch.tpot_ms_p50 : scratch.decode_tps;
+        record_free(&scratch);
         if (status != MSCOPE_OK) {
             return status;
         }
@@ -137,45 +149,46 @@ static enum mscope_status warm_up(struct worker *worker, struct mscope_error *er
     return MSCOPE_OK;
 }
 
-/* Pairs with and without the split, the order turned over from pair to pair. */
+/* Steps without and with the split in turn, each four of them a pair of pairs in which a drift
+ * cancels: the median over the fours of time with over time without. */
 static enum mscope_status measure_overhead(struct worker *worker, struct mscope_error *err)
 {
-    double ratios[OVERHEAD_PAIRS];
-    for (int i = 0; i < OVERHEAD_PAIRS; i++) {
-        double rates[2] = {NAN, NAN};
-        for (int j = 0; j < 2; j++) {
-            bool timing = (i + j) % 2 == 0;
-            fprintf(worker->out, "W %d\n", worker->n_warmup + 2 * i + j + 1);
-            fflush(worker->out);
-            enum mscope_status status =
-                short_run(worker, OVERHEAD_GEN, timing, &rates[timing], err);
-            if (status != MSCOPE_OK) {
-                return status;
-            }
+    double ratios[OVERHEAD_FOURS];
+    struct record scratch;
+    const struct driver_task task = {.n_gen = OVERHEAD_GEN, .timing_in_turn = true};
+    fprintf(worker->out, "W %d\n", worker->n_warmup + 1);
+    fflush(worker->out);
+    enum mscope_status status = short_run(&scratch, worker, &task, err);
+    for (int i = 0; i < OVERHEAD_FOURS && status == MSCOPE_OK; i++) {
+        double ms[2] = {0, 0};
+        for (int k = 4 * i; k < 4 * i + 4; k++) {
+            const double *stamps = scratch.token_ms.values;
+            ms[driver_step_is_split(k)] += stamps[k] - (k > 0 ? stamps[k - 1] : 0);
         }
-        ratios[i] = rates[0] / rates[1] - 1; /* of the time: without over with, as rates */
+        ratios[i] = ms[1] / ms[0] - 1;
     }
-    worker->overhead = stats_of(ratios, OVERHEAD_PAIRS).median;
-    return MSCOPE_OK;
+    record_free(&scratch);
+    if (status == MSCOPE_OK) {
+        worker->overhead = stats_of(ratios, OVERHEAD_FOURS).median;
+        worker->overhead_ci95 = stats_median_ci95(ratios, OVERHEAD_FOURS);
+        fprintf(worker->out, "N cost of the split by phase: %+.2f %% of a token (± %.2f %%)\n",
+                100 * worker->overhead, 100 * worker->overhead_ci95);
+        fflush(worker->out);
+    }
+    return status;
 }
 
-static enum mscope_status short_run(struct worker *worker, int n_gen, bool timing, double *tps,
-                                    struct mscope_error *err)
+/* The task with our own text. The caller frees `scratch`. */
+static enum mscope_status short_run(struct record *scratch, struct worker *worker,
+                                    const struct driver_task *task, struct mscope_error *err)
 {
-    struct record scratch;
     struct driver_marks marks;
-    struct driver_task task = {.prompt = WARMUP_TEXT,
-                               .n_bytes = strlen(WARMUP_TEXT),
-                               .n_tokens = worker->job->is_stand_in ? 32 : 0,
-                               .n_gen = n_gen,
-                               .timing = timing};
-    record_init(&scratch);
-    enum mscope_status status =
-        worker->job->class->run(worker->driver, &task, &scratch, &marks, err);
-    /* the median step ignores what a neighbour did to some of them */
-    *tps = scratch.tpot_ms_p50 > 0 ? 1e3 / scratch.tpot_ms_p50 : scratch.decode_tps;
-    record_free(&scratch);
-    return status;
+    struct driver_task whole = *task;
+    whole.prompt = WARMUP_TEXT;
+    whole.n_bytes = strlen(WARMUP_TEXT);
+    whole.n_tokens = worker->job->is_stand_in ? 32 : 0;
+    record_init(scratch);
+    return worker->job->class->run(worker->driver, &whole, scratch, &marks, err);
 }
 
 static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_error *err)
@@ -271,6 +284,7 @@ static enum mscope_status prepare_row(struct worker *worker, const struct worker
     row->warmup_stable = worker->warmup_stable;
     row->cooldown_s = worker->job->cooldown_s;
     row->probe_overhead_share = worker->overhead;
+    row->probe_overhead_ci95 = worker->overhead_ci95;
     return status == MSCOPE_OK ? provenance_stamp(row, err) : status;
 }
 

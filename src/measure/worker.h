@@ -5,6 +5,7 @@
  *
  *   O              opened
  *   W <k>          warm-up run k begins
+ *   N <text>       a line for who watches
  *   B <i>          cell i of the block begins
  *   R <json>       its row (also a failed one)
  *   X <status> <text>  the block cannot go on: "failed" or "oom", and why

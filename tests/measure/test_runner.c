@@ -80,12 +80,13 @@ static const struct plan_engine engine = {&fake, NULL, "fake"};
 static char folder[512], out_path[700];
 static struct config *config;
 static struct record base;
-static int n_told_rows;
+static int n_told_rows, n_told_total;
 
 static void tell(void *user, const struct runner_news *news)
 {
     n_told_rows += news->kind == RUNNER_ROW;
     assert_true(news->n_done <= news->n_total);
+    n_told_total = news->n_total;
     if (user != NULL && news->kind != RUNNER_NOTE) { /* lets the parent count what we did */
         assert_int_equal(write(*(int *)user, ".", 1), 1);
     }
@@ -299,6 +300,41 @@ static void killed_at_any_moment_it_goes_on(void **state)
     plan_close(&plan);
 }
 
+/* A thermometer above the device's limit: five repetitions instead of three, and the total says so.
+ */
+static void heat_raises_the_repetitions(void **state)
+{
+    (void)state;
+    static struct tally tally;
+    char zone[600];
+    snprintf(zone, sizeof zone, "%s", folder);
+    for (const char *part = "sys/class/thermal/thermal_zone0"; part != NULL;) {
+        size_t n = strcspn(part, "/");
+        size_t end = strlen(zone);
+        snprintf(zone + end, sizeof zone - end, "/%.*s", (int)n, part);
+        assert_int_equal(mkdir(zone, 0755), 0);
+        part = part[n] == '/' ? part + n + 1 : NULL;
+    }
+    rows_write(zone, "type", "x86_pkg_temp\n");
+    rows_write(zone, "temp", "91000\n");
+    struct config_device *device = &config->devices[0];
+    device->temp_limit_c = 80;
+    struct plan *plan = make_plan("steady");
+    struct runner_result result;
+    struct mscope_error err;
+    unlink(out_path);
+    assert_ok(run_plan(&result, plan, NULL, &err), &err);
+    read_tally(&tally);
+    assert_true(result.hot);
+    assert_int_equal(tally.n, 2 * 5);
+    assert_int_equal(n_told_total, 2 * 5);
+    device->temp_limit_c = 0;
+    char path[700];
+    snprintf(path, sizeof path, "%.500s/sys", folder);
+    rows_remove(path);
+    plan_close(&plan);
+}
+
 static void an_unwritable_file_is_an_error(void **state)
 {
     (void)state;
@@ -362,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_finished_study_does_nothing),
         cmocka_unit_test(varying_repetitions_are_flagged),
         cmocka_unit_test(killed_at_any_moment_it_goes_on),
+        cmocka_unit_test(heat_raises_the_repetitions),
         cmocka_unit_test(an_unwritable_file_is_an_error),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

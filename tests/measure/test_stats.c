@@ -49,6 +49,18 @@ static void t_quantiles_match_the_table(void **state)
     assert_near(stats_t_two_sided(INFINITY, 3), 0, 0);
 }
 
+/* Of a hundred values it reaches from the 41st to the 60th. */
+static void the_median_has_an_interval(void **state)
+{
+    (void)state;
+    double values[100];
+    for (int i = 0; i < 100; i++) {
+        values[i] = (i * 37 + 5) % 100 + 1; /* 1 to 100 in some order */
+    }
+    assert_near(stats_median_ci95(values, 100), (60 - 41) / 2.0, 1e-12);
+    assert_true(isnan(stats_median_ci95(values, 5)));
+}
+
 static void percentiles_are_linear_between_ranks(void **state)
 {
     (void)state;
@@ -112,6 +124,7 @@ int main(void)
         cmocka_unit_test(mean_median_deviation),
         cmocka_unit_test(small_samples_have_no_spread),
         cmocka_unit_test(t_quantiles_match_the_table),
+        cmocka_unit_test(the_median_has_an_interval),
         cmocka_unit_test(percentiles_are_linear_between_ranks),
         cmocka_unit_test(welch_uses_its_own_degrees_of_freedom),
         cmocka_unit_test(rank_test_is_exact_for_small_samples),
