@@ -34,7 +34,7 @@ struct driver {
     size_t n_steps;
 };
 
-static int check_documents(const struct claims *claims);
+static int check_documents(const struct claims *claims, bool fill);
 static enum mscope_status prepare(struct driver *driver, const char *out, struct mscope_error *err);
 static void run_claims(struct driver *driver, bool gates_only);
 static void run_step(struct driver *driver, struct step *step);
@@ -49,8 +49,9 @@ int cmd_reproduce(const struct cli_verb *verb, const struct options *options)
     const char *what = options_argument(options, 0);
     what = what != NULL ? what : "all";
     bool all = strcmp(what, "all") == 0, gates = strcmp(what, "gates") == 0;
-    if (!all && !gates && strcmp(what, "check") != 0) {
-        return cli_usage_error(verb, "WHAT must be all, gates or check");
+    bool fill = strcmp(what, "fill") == 0;
+    if (!all && !gates && !fill && strcmp(what, "check") != 0) {
+        return cli_usage_error(verb, "WHAT must be all, gates, check or fill");
     }
     struct mscope_error err;
     struct claims *claims = NULL;
@@ -63,7 +64,7 @@ int cmd_reproduce(const struct cli_verb *verb, const struct options *options)
         return out_error(&err);
     }
     struct driver *driver = all || gates ? calloc(1, sizeof *driver) : NULL;
-    int n_wrong = check_documents(claims);
+    int n_wrong = check_documents(claims, fill);
     int code = n_wrong == 0 ? CLI_OK : CLI_FAILED;
     if (driver != NULL) {
         driver->claims = claims;
@@ -84,22 +85,25 @@ int cmd_reproduce(const struct cli_verb *verb, const struct options *options)
 }
 
 /* Returns how many numbers disagree; a document that cannot be read counts, too. */
-static int check_documents(const struct claims *claims)
+static int check_documents(const struct claims *claims, bool fill)
 {
-    struct files_list findings = {0};
+    struct claims_tally tally = {0};
     struct mscope_error err;
-    size_t n_numbers = 0;
     int n_wrong = 0;
-    if (claims_check_documents(claims, ".", &n_numbers, &findings, &err) != MSCOPE_OK) {
+    if (claims_check_documents(claims, ".", fill, &tally, &err) != MSCOPE_OK) {
         out_error(&err);
         n_wrong++;
     }
-    for (size_t i = 0; i < findings.n; i++) {
-        out_printf("%s\n", findings.paths[i]);
+    for (size_t i = 0; i < tally.findings.n; i++) {
+        out_printf("%s\n", tally.findings.paths[i]);
         n_wrong++;
     }
-    out_printf("documents: %zu numbers compared with results/, %d wrong\n", n_numbers, n_wrong);
-    files_list_free(&findings);
+    out_printf("documents: %zu numbers compared with results/, %d wrong", tally.n_numbers, n_wrong);
+    if (fill) {
+        out_printf(", %zu written anew", tally.n_filled);
+    }
+    out_printf("\n");
+    files_list_free(&tally.findings);
     return n_wrong;
 }
 

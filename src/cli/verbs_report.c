@@ -43,7 +43,7 @@ const char report_text_help[] =
     "refuted, or not measurable here with the reason. docs/REPORT.md describes each file.";
 
 const struct option_argument reproduce_arguments[] = {
-    {"WHAT", true, "all (default), gates or check"},
+    {"WHAT", true, "all (default), gates, check or fill"},
     {0},
 };
 
@@ -68,6 +68,7 @@ const struct option_spec reproduce_options[] = {
 
 const struct cli_example reproduce_examples[] = {
     {"reproduce check", "do README and docs agree with results/?"},
+    {"reproduce fill", "write the numbers of results/ into README and docs"},
     {"reproduce gates", "what must hold on every machine; exit code"},
     {"reproduce", "everything, measurements included; takes long"},
     {0},
@@ -79,7 +80,5 @@ const char reproduce_text_help[] =
     "deterministic and ends with 1 when anything failed; 'all' runs the measurements, too, and "
     "always ends with 0; both check the documents first. 'check' does only that: every number in "
     "README.md, ARCHITECTURE.md and docs/ that a comment ties to a claim (docs/REPORT.md) must "
-    "agree "
-    "with its result file. Commands run in the source tree by /bin/sh with $MOESCOPE (this "
-    "program) "
-    "and $OUT.";
+    "agree with its result file; 'fill' writes those that do not. Commands run in the source tree "
+    "by /bin/sh with $MOESCOPE (this program) and $OUT.";

@@ -43,17 +43,21 @@ const struct claim *claims_find(const struct claims *claims, const char *id);
 enum mscope_status claims_read_figure(double *out, const struct claim *claim, const char *folder,
                                       struct mscope_error *err);
 
+struct claims_tally {
+    size_t n_numbers, n_filled; /* compared; written anew */
+    struct files_list findings; /* a line each; files_list_free */
+};
+
 /*
  * Numbers of README.md, ARCHITECTURE.md and docs/ in `root` that carry <!-- claim:ID --> against
- * root/results. `findings` gets one line each that disagrees, has no claim or no number; *n_numbers
- * is how many were compared.
+ * root/results. A finding is one that disagrees, has no claim or is no number. With `fill` those
+ * that disagree are written anew, with as many decimals as they had, and are no finding.
  */
-enum mscope_status claims_check_documents(const struct claims *claims, const char *root,
-                                          size_t *n_numbers, struct files_list *findings,
-                                          struct mscope_error *err);
-/* One document; `text` is its content. */
+enum mscope_status claims_check_documents(const struct claims *claims, const char *root, bool fill,
+                                          struct claims_tally *tally, struct mscope_error *err);
+/* One document; `text` is its content. With `filled` it gets the text to be written instead. */
 enum mscope_status claims_check_text(const struct claims *claims, const char *name,
-                                     const char *text, const char *results, size_t *n_numbers,
-                                     struct files_list *findings, struct mscope_error *err);
+                                     const char *text, const char *results, struct strbuf *filled,
+                                     struct claims_tally *tally, struct mscope_error *err);
 
 #endif

@@ -13,43 +13,45 @@ enum { GNUPLOT_SECONDS = 60 };
 
 #define INDEX "row_number() OVER (ORDER BY a.arm_rank) AS \"index\", t.arm AS model"
 #define DENSE "dense_rank() OVER (ORDER BY a.arm_rank) AS \"index\", t.arm AS model"
-#define JOIN  " t JOIN arms a ON a.arm = t.arm"
+#define FROM  ", t.synthetic FROM "
+#define ARMS  " t JOIN arms a ON a.arm = t.arm"
 
+/* clang-format off */
 const struct figures_spec figures_list[] = {
-    {"throughput", "How fast", "Mean rate of decode and prefill with 95 % interval.",
-     "SELECT " INDEX
-     ", decode_tps, decode_tps_ci95, prefill_tps, prefill_tps_ci95 FROM throughput" JOIN
-     " WHERE decode_tps IS NOT NULL ORDER BY 1"},
+    {"throughput", "How fast", "Mean rate of decode and prefill with its 95 % interval.",
+     "SELECT " INDEX ", decode_tps, decode_tps_ci95, prefill_tps, prefill_tps_ci95"
+     FROM "throughput" ARMS " WHERE decode_tps IS NOT NULL ORDER BY 1"},
     {"memory", "How much memory",
      "Size of the file and peak resident memory of the process, both in GB = 1e9 bytes.",
-     "SELECT " INDEX
-     ", model_bytes / 1e9 AS file_gb, peak_rss_bytes / 1e9 AS peak_gb FROM memory" JOIN
-     " WHERE model_bytes IS NOT NULL ORDER BY 1"},
+     "SELECT " INDEX ", model_bytes / 1e9 AS file_gb, peak_rss_bytes / 1e9 AS peak_gb"
+     FROM "memory" ARMS " WHERE model_bytes IS NOT NULL ORDER BY 1"},
     {"breakdown", "Where the time goes",
      "Milliseconds per token by kind of work, from inside the engine, all threads waited for.",
      "SELECT " DENSE ", CASE side WHEN 'decode' THEN 1 ELSE 2 END AS side,"
      " attention_ms + kv_ms AS attention_ms, router_ms, dispatch_ms, experts_ms + shared_ms AS"
      " experts_ms, ffn_ms, output_ms + embedding_ms AS output_ms, norm_ms, barrier_ms + io_ms AS"
-     " waiting_ms, other_ms + COALESCE(sampling_ms, 0) AS rest_ms FROM breakdown" JOIN
-     " ORDER BY 1, 3"},
+     " waiting_ms, other_ms + COALESCE(sampling_ms, 0) AS rest_ms"
+     FROM "breakdown" ARMS " ORDER BY 1, 3"},
     {"roofline", "Under the roof",
-     "Operations per second against operations per byte read. On the slope the memory limits, "
-     "below "
-     "the flat line the arithmetic does. Roofs were measured on this machine.",
+     "Operations per second against operations per byte read. On the slope the memory limits, below"
+     " the flat line the arithmetic does. The roofs were measured on this machine.",
      "SELECT " DENSE ", CASE side WHEN 'decode' THEN 1 ELSE 2 END AS side, intensity, gflops,"
-     " read_gbps, fp32_gflops, int8_gops FROM roofline" JOIN " ORDER BY 1, 3"},
+     " read_gbps, fp32_gflops, int8_gops" FROM "roofline" ARMS " ORDER BY 1, 3"},
     {"length", "Longer prompts",
-     "Decode rate by length of the prompt, generating equally many tokens.",
-     "SELECT " DENSE ", prompt_tokens, decode_tps, decode_tps_ci95, prefill_tps FROM length" JOIN
-     " WHERE decode_tps IS NOT NULL ORDER BY 1, 3"},
-    {"threads", "More threads", "Rates by number of threads.",
-     "SELECT " DENSE ", threads, decode_tps, decode_tps_ci95, prefill_tps, prefill_tps_ci95 FROM"
-     " threads" JOIN " WHERE experiment = (SELECT experiment FROM threads GROUP BY 1 ORDER BY"
-     " count(*) DESC, 1 LIMIT 1) ORDER BY 1, 3"},
+     "Decode rate by length of the prompt, equally many tokens made; bars are 95 % intervals.",
+     "SELECT " DENSE ", prompt_tokens, decode_tps, decode_tps_ci95, prefill_tps"
+     FROM "length" ARMS " WHERE decode_tps IS NOT NULL ORDER BY 1, 3"},
+    {"threads", "More threads",
+     "Rates by number of threads; bars are 95 % intervals, which over prompts of unlike length are"
+     " wide for prefill.",
+     "SELECT " DENSE ", threads, decode_tps, decode_tps_ci95, prefill_tps, prefill_tps_ci95"
+     FROM "threads" ARMS " WHERE experiment = (SELECT experiment FROM threads GROUP BY 1"
+     " ORDER BY count(*) DESC, 1 LIMIT 1) ORDER BY 1, 3"},
     {"energy", "Energy", "Joules per generated token, gross and above idle.",
-     "SELECT " INDEX ", decode_j_per_token, decode_j_per_token_ci95, decode_j_per_token_net FROM"
-     " energy" JOIN " WHERE decode_j_per_token IS NOT NULL ORDER BY 1"},
+     "SELECT " INDEX ", decode_j_per_token, decode_j_per_token_ci95, decode_j_per_token_net"
+     FROM "energy" ARMS " WHERE decode_j_per_token IS NOT NULL ORDER BY 1"},
     {0}};
+/* clang-format on */
 
 static enum mscope_status write_data(bool *any, const char *folder, const struct figures_spec *spec,
                                      struct store *store, struct mscope_error *err);

@@ -4,11 +4,15 @@
 
 #include <math.h>
 
-enum side { SIDE_UNKNOWN, SIDE_SLOWER, SIDE_EVEN, SIDE_FASTER };
+/* Unknown: nothing to compare with. Open: too few runs for an interval. */
+enum side { SIDE_UNKNOWN, SIDE_OPEN, SIDE_SLOWER, SIDE_EVEN, SIDE_FASTER };
 
 static enum side judge(struct estimate *ratio, const struct scene *scene,
                        const struct scene_arm *dense, struct store *store);
+static bool is_full_answer(const struct scene *scene, enum side active, enum side memory);
 static void write_answer(const struct scene *scene, enum side active, enum side memory,
+                         struct strbuf *to);
+static void write_memory(const struct scene *scene, const char *start, const char *end,
                          struct strbuf *to);
 static void write_ratio(const struct scene_arm *dense, const struct estimate *ratio,
                         const char *what, struct strbuf *to);
@@ -45,23 +49,25 @@ void scene_write_figures(const struct scene *scene, struct store *store, struct 
     const char *join = ":";
     if (active != SIDE_UNKNOWN) {
         strbuf_printf(to, "%s", join);
-        write_ratio(scene->nearest_active, &by_active, "about as many parameters at work", to);
+        write_ratio(scene->nearest_active, &by_active, "which has about as many active parameters",
+                    to);
         join = ", and";
     }
     if (memory != SIDE_UNKNOWN && scene->nearest_memory != scene->nearest_active) {
         strbuf_printf(to, "%s", join);
-        write_ratio(scene->nearest_memory, &by_memory, "the dense model nearest in size", to);
+        write_ratio(scene->nearest_memory, &by_memory, "the dense model nearest in memory", to);
     }
     strbuf_printf(to, ".");
-    double much =
-        scene->nearest_active != NULL ? moe->peak_rss / scene->nearest_active->peak_rss : NAN;
-    double some =
-        scene->nearest_memory != NULL ? moe->peak_rss / scene->nearest_memory->peak_rss : NAN;
-    if (isfinite(much) && isfinite(some) && scene->nearest_memory != scene->nearest_active) {
-        strbuf_printf(to, " It takes %.1f and %.1f times their memory.", much, some);
-    } else if (isfinite(much) || isfinite(some)) {
-        strbuf_printf(to, " It takes %.1f times the memory.", isfinite(much) ? much : some);
+    if (!is_full_answer(scene, active, memory)) {
+        write_memory(scene, " It takes ", ".", to);
     }
+}
+
+/* Both axes, each with an interval. */
+static bool is_full_answer(const struct scene *scene, enum side active, enum side memory)
+{
+    return active >= SIDE_SLOWER && memory >= SIDE_SLOWER &&
+           scene->nearest_active != scene->nearest_memory;
 }
 
 static enum side judge(struct estimate *ratio, const struct scene *scene,
@@ -75,7 +81,7 @@ static enum side judge(struct estimate *ratio, const struct scene *scene,
         return SIDE_UNKNOWN;
     }
     if (!estimate_has_interval(ratio)) {
-        return SIDE_EVEN;
+        return SIDE_OPEN;
     }
     return ratio->low > 1 ? SIDE_FASTER : ratio->high < 1 ? SIDE_SLOWER : SIDE_EVEN;
 }
@@ -83,30 +89,41 @@ static enum side judge(struct estimate *ratio, const struct scene *scene,
 static void write_answer(const struct scene *scene, enum side active, enum side memory,
                          struct strbuf *to)
 {
-    bool both = active != SIDE_UNKNOWN && memory != SIDE_UNKNOWN &&
-                scene->nearest_active != scene->nearest_memory;
-    if (both && active == SIDE_FASTER && memory == SIDE_FASTER) {
-        strbuf_printf(to, "MoE helps speed on this machine on both axes.");
-    } else if (both && active == SIDE_SLOWER && memory == SIDE_SLOWER) {
-        strbuf_printf(to, "MoE helps speed on this machine on neither axis.");
-    } else if (both && active == SIDE_SLOWER && memory == SIDE_FASTER) {
-        strbuf_printf(to, "MoE helps speed on this machine against a dense model near it in size, "
-                          "not against one of its active parameters.");
-    } else if (both && active == SIDE_FASTER && memory == SIDE_SLOWER) {
-        strbuf_printf(to, "MoE helps speed on this machine against a dense model of its active "
-                          "parameters, not against one near it in size.");
-    } else if (both) {
-        static const char *const words[] = {"", "slower than", "not told apart from",
-                                            "faster than"};
-        strbuf_printf(
-            to,
-            "On this machine the MoE model is %s a dense model of its active parameters and "
-            "is %s one near it in size.",
-            words[active], words[memory]);
+    static const char *const words[] = {
+        [SIDE_SLOWER] = "more slowly than",
+        [SIDE_EVEN] = "neither faster nor more slowly than",
+        [SIDE_FASTER] = "faster than",
+    };
+    if (is_full_answer(scene, active, memory)) {
+        strbuf_printf(to,
+                      "%son this machine the MoE model generates %s a dense model with about as "
+                      "many active parameters%s%s the dense one nearest to it in memory",
+                      active != memory        ? "It depends on what it is held against: "
+                      : active == SIDE_FASTER ? "Yes, for speed: "
+                      : active == SIDE_SLOWER ? "No: "
+                                              : "Not for speed: ",
+                      words[active], active == memory ? ", and " : ", but ", words[memory]);
+        write_memory(scene, ", at ", "", to);
+        strbuf_printf(to, ".");
     } else if (active == SIDE_UNKNOWN && memory == SIDE_UNKNOWN) {
         strbuf_printf(to, "Whether MoE helps here is open: no dense model was measured beside it.");
+    } else if (active == SIDE_OPEN || memory == SIDE_OPEN) {
+        strbuf_printf(to, "Whether MoE helps here is open: too few runs for an interval.");
     } else {
         strbuf_printf(to, "Only one axis was measured, so this is half the answer.");
+    }
+}
+
+static void write_memory(const struct scene *scene, const char *start, const char *end,
+                         struct strbuf *to)
+{
+    const struct scene_arm *active = scene->nearest_active, *memory = scene->nearest_memory;
+    double much = active != NULL ? scene->moe->peak_rss / active->peak_rss : NAN;
+    double some = memory != NULL ? scene->moe->peak_rss / memory->peak_rss : NAN;
+    if (isfinite(much) && isfinite(some) && memory != active) {
+        strbuf_printf(to, "%s%.1f and %.1f times their memory%s", start, much, some, end);
+    } else if (isfinite(much) || isfinite(some)) {
+        strbuf_printf(to, "%s%.1f times the memory%s", start, isfinite(much) ? much : some, end);
     }
 }
 
@@ -115,7 +132,7 @@ static void write_ratio(const struct scene_arm *dense, const struct estimate *ra
 {
     strbuf_printf(to, " %.2f times", ratio->value);
     if (estimate_has_interval(ratio)) {
-        strbuf_printf(to, " (95 %%: %.2f–%.2f)", ratio->low, ratio->high);
+        strbuf_printf(to, " (95\u00a0%%: %.2f–%.2f)", ratio->low, ratio->high);
     } else {
         strbuf_printf(to, " (too few runs for an interval)");
     }

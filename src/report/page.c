@@ -2,6 +2,8 @@
 /* The page. */
 #include "report/page.h"
 
+#include "report/verdict.h"
+
 #include "base/strbuf.h"
 
 #include <stdlib.h>
@@ -20,7 +22,7 @@ void page_write_html(const struct page *page, struct strbuf *to)
 {
     write_head(page, to);
     write_banners(page, to);
-    write_section(to, "Both axes");
+    write_section(to, "Both axes: active parameters and memory");
     write_filled(page->two_axis, to);
     if (page->two_axis->n_rows == 0) {
         write_paragraph(to, "note", "No pair of an MoE and a dense model was measured.");
@@ -138,13 +140,13 @@ static void write_figures(const struct page *page, struct strbuf *to)
                 strbuf_printf(to, "<div class=\"figures\">\n");
                 any = true;
             }
-            strbuf_printf(to, "<figure id=\"figure-%s\">\n", spec->name);
-            svg_inline(to, svg.data, spec->name, spec->caption);
-            strbuf_printf(to, "<figcaption><b>");
+            strbuf_printf(to, "<figure id=\"figure-%s\">\n<figcaption><b>", spec->name);
             html_append(to, spec->title);
             strbuf_printf(to, "</b> ");
             html_append(to, spec->caption);
-            strbuf_printf(to, "</figcaption>\n</figure>\n");
+            strbuf_printf(to, "</figcaption>\n");
+            svg_inline(to, svg.data, spec->name, spec->caption);
+            strbuf_printf(to, "</figure>\n");
         }
         strbuf_free(&path);
         strbuf_free(&svg);
@@ -156,11 +158,15 @@ static void write_verdicts(const struct page *page, struct strbuf *to)
 {
     const struct table *table = page->verdicts;
     write_section(to, "The study’s claims, tried here");
+    char counts[VERDICT_COUNTS_BYTES];
+    write_paragraph(to, "", verdict_count(counts, table));
     strbuf_printf(to, "<ul class=\"claims\">\n");
     for (size_t row = 0; row < table->n_rows; row++) {
         const char *verdict = table_at(table, row, "verdict")->words;
-        strbuf_printf(to, "<li><p><span class=\"tag %.*s\">%s</span> · <b>",
+        strbuf_printf(to, "<li><p><span class=\"tag %.*s\">%s</span> · ",
                       (int)strcspn(verdict, " "), verdict, verdict);
+        html_append(to, table_at(table, row, "id")->words);
+        strbuf_printf(to, "</p>\n<p><b>");
         html_append(to, table_at(table, row, "claim")->words);
         strbuf_printf(to, "</b></p>\n");
         if (page->scenes->n > 1) {

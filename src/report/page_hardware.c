@@ -90,6 +90,10 @@ void page_list_caveats(const struct page *page, struct files_list *caveats)
          "All rows are of one session; a second one on another day would show what drifts."},
         {store_number(store, "SELECT count(DISTINCT engine) FROM runs", NULL) > 1,
          "Engines differ in what they can tell: a dash is a figure an engine does not give."},
+        {store_number(store, "SELECT max(s_mbu) FROM runs", NULL) > 1,
+         "Some runs have an S-MBU above 100 %: they read faster than the ceiling measured in their "
+         "session, so that ceiling was measured too low (a busy machine, or weights that stay in a "
+         "cache)."},
         {true, "Output quality is not measured here: a fast model is not thereby a good one."},
         {true, "Peak resident memory counts mapped pages of the model file that were touched; the "
                "system may take them back."},

@@ -307,7 +307,11 @@ static void compose_text(struct report *report)
         }
     }
     const struct table *verdicts = &report->verdicts;
-    strbuf_printf(text, "%s", verdicts->n_rows > 0 ? "The study's claims, tried here\n" : "");
+    if (verdicts->n_rows > 0) {
+        char counts[VERDICT_COUNTS_BYTES];
+        strbuf_printf(text, "The study's claims, tried here: %s\n",
+                      verdict_count(counts, verdicts));
+    }
     for (size_t row = 0; row < verdicts->n_rows; row++) {
         strbuf_printf(text, "  %-19s  %s\n", table_at(verdicts, row, "verdict")->words,
                       table_at(verdicts, row, "id")->words);

@@ -293,6 +293,7 @@ static enum mscope_status add_drop(struct table *table, const struct scene *scen
             table_set_number(table, "drop_share", 1 - kept.value);
             table_set_number(table, "drop_low", 1 - kept.high);
             table_set_number(table, "drop_high", 1 - kept.low);
+            table_set_number(table, "synthetic", arm->synthetic);
         }
     }
     samples_free(&early);

@@ -11,6 +11,8 @@ static const struct {
 } replaced[] = {
     {"rgb( 28,  30,  33)", "currentColor"}, /* the ink of figures/common.gp, both spellings */
     {"rgb(28,30,33)", "currentColor"},
+    {"rgb(216, 218, 221)", "var(--line)"}, /* its rules */
+    {"rgb(216,218,221)", "var(--line)"},
     {"fill=\"#ffffff\"", "fill=\"none\""},
     {"fill=\"black\"", "fill=\"currentColor\""},
     {"stroke=\"black\"", "stroke=\"currentColor\""},

@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bookkeeping tables: what ran, on what, how it went; and the columns of tables filled by code. */
-#include "report/tables_books.h"
 #include "report/tables.h"
-
-#define WORDS(name, label, flags)                                                                  \
-    {                                                                                              \
-        name, label, TABLE_TEXT, 0, flags                                                          \
-    }
-#define COUNT(name, label, flags)                                                                  \
-    {                                                                                              \
-        name, label, TABLE_COUNT, 0, flags                                                         \
-    }
-#define FIGURE(name, label, digits, flags)                                                         \
-    {                                                                                              \
-        name, label, TABLE_FIGURES, digits, flags                                                  \
-    }
+#include "report/tables_parts.h"
 
 const struct table_column bench_columns[] = {
     WORDS("arm", "model", 0),
@@ -31,10 +18,11 @@ const struct table_column bench_columns[] = {
     {"peak_rss_bytes", "peak RSS GB", TABLE_GB, 0, TABLE_SPARE},
     WORDS("condition", "condition", TABLE_FOLD),
     WORDS("started_at", "started", TABLE_MINOR),
+    SYNTHETIC,
     {0}};
 const char bench_sql[] =
     "SELECT arm, test, threads, n_runs, prefill_tps, prefill_tps_ci95, decode_tps, decode_tps_ci95,"
-    " ttft_ms, bytes_per_token, s_mbu, peak_rss_bytes, condition, started_at FROM rows"
+    " ttft_ms, bytes_per_token, s_mbu, peak_rss_bytes, condition, started_at, synthetic FROM rows"
     " WHERE kind = 'bench' AND status = 'ok' ORDER BY arm_rank, arm, test, threads, started_at";
 
 const struct table_column condition_columns[] = {WORDS("condition", "verdict", 0),
@@ -147,10 +135,6 @@ const char problems_sql[] =
     "ORDER"
     " BY line) AS place FROM problems) WHERE place <= 20 ORDER BY file, line";
 
-#define RATIO(name, label, flags)                                                                  \
-    {                                                                                              \
-        name, label, TABLE_REAL, 2, flags                                                          \
-    }
 static const struct table_column two_axis[] = {
     WORDS("host", "host", TABLE_MINOR),
     WORDS("engine", "engine", TABLE_MINOR),
@@ -167,10 +151,10 @@ static const struct table_column two_axis[] = {
     RATIO("active_ratio", "active params ×", 0),
     RATIO("file_ratio", "file ×", 0),
     RATIO("bytes_ratio", "bytes per token ×", TABLE_SPARE),
-    {"synthetic", "synthetic", TABLE_COUNT, 0, TABLE_FOLD | TABLE_TRUTH},
+    SYNTHETIC,
     {0}};
 const struct table_spec tables_two_axis = {
-    "two_axis", "Both axes: the MoE model against each dense one",
+    "two_axis", "The MoE model against each dense one",
     "Each figure is the MoE model's divided by the dense model's: rates, peak memory, sizes. 95 % "
     "is the interval of "
     "the decode ratio, paired by prompt. Active: about as many parameters at work per token. "
@@ -186,6 +170,7 @@ static const struct table_column length_drop[] = {
     {"drop_share", "drop short to long", TABLE_PERCENT, 1, 0},
     {"drop_low", "from", TABLE_PERCENT, 1, 0},
     {"drop_high", "to", TABLE_PERCENT, 1, 0},
+    SYNTHETIC,
     {0}};
 const struct table_spec tables_length_drop = {
     "length_drop", "What a long prompt costs decoding",

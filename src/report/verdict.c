@@ -111,6 +111,20 @@ enum mscope_status verdict_fill(struct table *table, const struct scene_list *li
     return status;
 }
 
+const char *verdict_count(char text[VERDICT_COUNTS_BYTES], const struct table *table)
+{
+    size_t counts[VERDICT_NOT_MEASURABLE + 1] = {0};
+    for (size_t row = 0; row < table->n_rows; row++) {
+        const char *words = table_at(table, row, "verdict")->words;
+        for (int i = 0; i <= VERDICT_NOT_MEASURABLE; i++) {
+            counts[i] += strcmp(words, verdict_outcome_name((enum verdict_outcome)i)) == 0;
+        }
+    }
+    snprintf(text, VERDICT_COUNTS_BYTES, "%zu reproduced, %zu refuted, %zu not measurable here.",
+             counts[VERDICT_REPRODUCED], counts[VERDICT_REFUTED], counts[VERDICT_NOT_MEASURABLE]);
+    return text;
+}
+
 static enum mscope_status add_verdict(struct table *table, const struct verdict *verdict,
                                       const struct scene *scene, struct mscope_error *err)
 {

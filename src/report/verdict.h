@@ -42,5 +42,8 @@ enum mscope_status verdict_try(struct verdict *verdict, const struct verdict_cla
 /* Every claim on every scene. */
 enum mscope_status verdict_fill(struct table *table, const struct scene_list *list,
                                 struct store *store, struct mscope_error *err);
+/* "5 reproduced, 4 refuted, 2 not measurable here." of a table so filled; returns `text`. */
+enum { VERDICT_COUNTS_BYTES = 96 };
+const char *verdict_count(char text[VERDICT_COUNTS_BYTES], const struct table *table);
 
 #endif

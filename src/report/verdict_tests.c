@@ -14,14 +14,15 @@ static enum mscope_status compare_rates(struct verdict *verdict, const struct sc
 static enum mscope_status measure_routing(struct verdict *verdict, const struct scene *scene,
                                           const char *range, struct store *store,
                                           struct mscope_error *err);
-static enum mscope_status read_range(double *least, double *most, struct store *store,
-                                     const char *expression, const char *arm,
-                                     struct mscope_error *err);
+static enum mscope_status read_sessions(struct estimate *out, struct store *store,
+                                        const char *expression, const char *arm,
+                                        struct mscope_error *err);
 static void explain(struct verdict *verdict, const char *reason);
 
 enum { RANGE_BYTES = 48 };
 static const char *show_range(char text[RANGE_BYTES], const struct estimate *figure, double scale,
                               const char *unit);
+static const char *show_sessions(char text[RANGE_BYTES], const struct estimate *figure);
 
 enum mscope_status verdict_active_axis(struct verdict *verdict, const struct scene *scene,
                                        struct store *store, struct mscope_error *err)
@@ -65,20 +66,20 @@ enum mscope_status verdict_footprint(struct verdict *verdict, const struct scene
         explain(verdict, "no dense model of about its active parameters was measured");
         return MSCOPE_OK;
     }
-    double least[2], most[2];
+    struct estimate ours, theirs;
     enum mscope_status status =
-        read_range(&least[0], &most[0], store, "peak_rss_bytes", scene->moe->name, err);
+        read_sessions(&ours, store, "peak_rss_bytes", scene->moe->name, err);
     if (status == MSCOPE_OK) {
-        status = read_range(&least[1], &most[1], store, "peak_rss_bytes", dense->name, err);
+        status = read_sessions(&theirs, store, "peak_rss_bytes", dense->name, err);
     }
-    if (status == MSCOPE_OK && isfinite(most[0] / most[1])) {
+    if (status == MSCOPE_OK && isfinite(ours.value / theirs.value)) {
         verdict->figure =
-            (struct estimate){most[0] / most[1], least[0] / most[1], most[0] / least[1],
-                              (size_t)(scene->moe->n_runs + dense->n_runs)};
+            (struct estimate){ours.value / theirs.value, ours.low / theirs.high,
+                              ours.high / theirs.low, ours.n < theirs.n ? ours.n : theirs.n};
         char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "%.2f times (%s over sessions) the peak memory of %s", verdict->figure.value,
-                 show_range(range, &verdict->figure, 1, ""), dense->name);
+                 "%.2f times (%s) the peak memory of %s", verdict->figure.value,
+                 show_sessions(range, &verdict->figure), dense->name);
     }
     return status;
 }
@@ -86,15 +87,14 @@ enum mscope_status verdict_footprint(struct verdict *verdict, const struct scene
 enum mscope_status verdict_peak_is_file(struct verdict *verdict, const struct scene *scene,
                                         struct store *store, struct mscope_error *err)
 {
-    double least, most;
     enum mscope_status status =
-        read_range(&least, &most, store, "peak_rss_bytes * 1.0 / nullif(model_bytes, 0)",
-                   scene->moe->name, err);
-    if (status == MSCOPE_OK && isfinite(most)) {
-        verdict->figure = (struct estimate){most, least, most, (size_t)scene->moe->n_runs};
+        read_sessions(&verdict->figure, store, "peak_rss_bytes * 1.0 / nullif(model_bytes, 0)",
+                      scene->moe->name, err);
+    if (status == MSCOPE_OK && isfinite(verdict->figure.value)) {
+        char range[RANGE_BYTES];
         snprintf(verdict->measured, sizeof verdict->measured,
-                 "peak memory of %s is %.2f times its file (%.2f to %.2f over sessions)",
-                 scene->moe->name, most, least, most);
+                 "peak memory of %s is %.2f times its file (%s)", scene->moe->name,
+                 verdict->figure.value, show_sessions(range, &verdict->figure));
     }
     return status;
 }
@@ -135,12 +135,12 @@ enum mscope_status verdict_length_slope(struct verdict *verdict, const struct sc
     } else if (status == MSCOPE_OK) {
         verdict->figure = estimate_contrast(terms, n_terms);
         char range[RANGE_BYTES];
-        snprintf(
-            verdict->measured, sizeof verdict->measured,
-            "what is left of the rate at long prompts, %s against the mean of %zu dense models: "
-            "%+.1f %% (%s)",
-            scene->moe->name, n_dense, 100 * verdict->figure.value,
-            show_range(range, &verdict->figure, 100, " %"));
+        snprintf(verdict->measured, sizeof verdict->measured,
+                 "from short to long prompts %s keeps %.1f %% %s of its rate than the mean of %zu "
+                 "dense models (difference %s)",
+                 scene->moe->name, fabs(100 * verdict->figure.value),
+                 verdict->figure.value < 0 ? "less" : "more", n_dense,
+                 show_range(range, &verdict->figure, 100, " %"));
     }
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         samples_free(&samples[i]);
@@ -219,12 +219,10 @@ enum mscope_status verdict_cost_tracks_total(struct verdict *verdict, const stru
 enum mscope_status verdict_whole_set(struct verdict *verdict, const struct scene *scene,
                                      struct store *store, struct mscope_error *err)
 {
-    double least, most;
-    enum mscope_status status = read_range(
-        &least, &most, store, "bytes_per_token / nullif(model_bytes, 0)", scene->moe->name, err);
-    if (status == MSCOPE_OK && isfinite(most)) {
-        verdict->figure = (struct estimate){scene->moe->bytes_per_token / scene->moe->file_bytes,
-                                            least, most, (size_t)scene->moe->n_runs};
+    enum mscope_status status = read_sessions(
+        &verdict->figure, store, "bytes_per_token / nullif(model_bytes, 0)", scene->moe->name, err);
+    if (status == MSCOPE_OK && isfinite(verdict->figure.value)) {
+        verdict->figure.value = scene->moe->bytes_per_token / scene->moe->file_bytes;
         double needed = scene->moe->file_bytes * scene->moe->decode_tps / 1e9;
         const char *texts[] = {scene->moe->name, NULL};
         double roof = store_number(
@@ -323,10 +321,11 @@ enum mscope_status verdict_stable(struct verdict *verdict, const struct scene *s
     return status;
 }
 
-/* Of the largest value in each session: a peak is one of a sitting, not of a run. */
-static enum mscope_status read_range(double *least, double *most, struct store *store,
-                                     const char *expression, const char *arm,
-                                     struct mscope_error *err)
+/* The largest value, and the range of the largest ones of each session: a peak is one of a sitting,
+ * not of a run. */
+static enum mscope_status read_sessions(struct estimate *out, struct store *store,
+                                        const char *expression, const char *arm,
+                                        struct mscope_error *err)
 {
     struct strbuf sql = {0};
     strbuf_printf(&sql, "SELECT max(%s) FROM headline_runs WHERE arm = ?1 GROUP BY session_id",
@@ -335,12 +334,13 @@ static enum mscope_status read_range(double *least, double *most, struct store *
     const char *texts[] = {arm, NULL};
     enum mscope_status status = sql.failed ? error_set_memory(err, "a statement", 0)
                                            : samples_read(&samples, store, sql.data, texts, err);
-    *least = NAN;
-    *most = NAN;
+    *out = estimate_none();
+    out->n = samples.n;
     for (size_t i = 0; i < samples.n; i++) {
-        *least = i == 0 ? samples.values[i] : fmin(*least, samples.values[i]);
-        *most = i == 0 ? samples.values[i] : fmax(*most, samples.values[i]);
+        out->low = i == 0 ? samples.values[i] : fmin(out->low, samples.values[i]);
+        out->high = i == 0 ? samples.values[i] : fmax(out->high, samples.values[i]);
     }
+    out->value = out->high;
     samples_free(&samples);
     strbuf_free(&sql);
     return status;
@@ -359,6 +359,18 @@ static const char *show_range(char text[RANGE_BYTES], const struct estimate *fig
                  unit);
     } else {
         snprintf(text, RANGE_BYTES, "no interval");
+    }
+    return text;
+}
+
+/* A peak of one sitting has no interval: its scatter is that between sessions. */
+static const char *show_sessions(char text[RANGE_BYTES], const struct estimate *figure)
+{
+    if (figure->n == 1) {
+        snprintf(text, RANGE_BYTES, "one session");
+    } else {
+        snprintf(text, RANGE_BYTES, "%.2f to %.2f over %zu sessions", figure->low, figure->high,
+                 figure->n);
     }
     return text;
 }

@@ -161,13 +161,16 @@ static void documents_that_disagree_fail_the_check(void **state)
     assert_int_equal(reproduce("check"), 1);
     expect("README.md:1: claim figure: says 2.31, results/x.csv has 2.250");
     assert_int_equal(reproduce("gates"), 1);
+    assert_int_equal(reproduce("fill"), 0);
+    expect("1 numbers compared with results/, 0 wrong, 1 written anew");
+    assert_int_equal(reproduce("check"), 0);
 }
 
 static void wrong_use_is_said(void **state)
 {
     (void)state;
     assert_int_equal(run((const char *const[]){"reproduce", "some", NULL}), CLI_USAGE);
-    expect("all, gates or check");
+    expect("all, gates, check or fill");
     assert_int_equal(run((const char *const[]){"reproduce", "--root", "/nonexistent", NULL}), 1);
     expect("/nonexistent");
     put("configs/claims.yaml", "claims:\n  - id: a\n    claim: b\n    sort: gate\n");

@@ -129,28 +129,35 @@ static void a_wrong_table_is_an_error_that_names_file_and_fault(void **state)
     }
 }
 
-static size_t check(const char *document, size_t n_expected, const char *said)
+/* Writes the project, checks or fills its README and returns the tally; the caller frees findings.
+ */
+static struct claims_tally pass_over(const char *document, bool fill)
 {
     struct claims *claims;
     struct mscope_error err;
-    struct files_list findings = {0};
-    size_t n_numbers = 0;
+    struct claims_tally tally = {0};
     assert_ok(load(&claims, SPEED, &err), &err);
     put("results/speed.csv", speed_csv);
     put("README.md", document);
     put("ARCHITECTURE.md", "nothing\n");
-    assert_ok(claims_check_documents(claims, folder, &n_numbers, &findings, &err), &err);
-    if (findings.n != n_expected) {
-        fail_msg("%zu findings for '%s': %s", findings.n, document,
-                 findings.n > 0 ? findings.paths[0] : "");
+    assert_ok(claims_check_documents(claims, folder, fill, &tally, &err), &err);
+    claims_close(&claims);
+    return tally;
+}
+
+static size_t check(const char *document, size_t n_expected, const char *said)
+{
+    struct claims_tally tally = pass_over(document, false);
+    if (tally.findings.n != n_expected) {
+        fail_msg("%zu findings for '%s': %s", tally.findings.n, document,
+                 tally.findings.n > 0 ? tally.findings.paths[0] : "");
     }
     if (said != NULL) {
-        assert_non_null(strstr(findings.paths[0], said));
-        assert_non_null(strstr(findings.paths[0], "README.md:"));
+        assert_non_null(strstr(tally.findings.paths[0], said));
+        assert_non_null(strstr(tally.findings.paths[0], "README.md:"));
     }
-    files_list_free(&findings);
-    claims_close(&claims);
-    return n_numbers;
+    files_list_free(&tally.findings);
+    return tally.n_numbers;
 }
 
 static void a_number_must_agree_at_the_precision_written(void **state)
@@ -159,6 +166,12 @@ static void a_number_must_agree_at_the_precision_written(void **state)
     assert_int_equal(check("It makes 31.4<!-- claim:speed --> a second.\n", 0, NULL), 1);
     assert_int_equal(check("31<!-- claim:speed -->, 31.42 <!-- claim:speed -->\n", 0, NULL), 2);
     assert_int_equal(check("**31.4 %**<!-- claim:speed -->\n", 0, NULL), 1);
+    assert_int_equal(check("31.4 ×<!-- claim:speed --> and 31.4×<!-- claim:speed -->\n", 0, NULL),
+                     2);
+    assert_int_equal(check("\xE2\x88\x92"
+                           "31.4<!-- claim:speed -->\n",
+                           1, "says -31.4"),
+                     1);
     assert_int_equal(check("line\n31.5<!-- claim:speed -->\n", 1, "says 31.5"), 1);
     assert_int_equal(check("31.40<!-- claim:speed -->\n", 1, "31.416"), 1);
 }
@@ -174,6 +187,32 @@ static void a_mark_must_have_a_claim_and_a_number(void **state)
                      0);
 }
 
+static void fill_writes_what_disagrees_and_nothing_else(void **state)
+{
+    (void)state;
+    struct claims_tally tally =
+        pass_over("a 0.00<!-- claim:speed --> b **1,000 %**<!-- claim:speed -->\n"
+                  "31.4<!-- claim:speed --> stays, `1<!-- claim:speed -->` too\n"
+                  "```\n2<!-- claim:speed -->\n```\nlast line",
+                  true);
+    assert_int_equal(tally.n_numbers, 3);
+    assert_int_equal(tally.n_filled, 2);
+    assert_int_equal(tally.findings.n, 0);
+    struct strbuf text = {0};
+    struct mscope_error err;
+    char path[2 * ROWS_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/README.md", folder);
+    assert_ok(files_read(&text, path, &err), &err);
+    assert_string_equal(text.data, "a 31.42<!-- claim:speed --> b **31 %**<!-- claim:speed -->\n"
+                                   "31.4<!-- claim:speed --> stays, `1<!-- claim:speed -->` too\n"
+                                   "```\n2<!-- claim:speed -->\n```\nlast line");
+    strbuf_free(&text);
+    tally = pass_over("fast<!-- claim:speed -->, 5<!-- claim:none -->\n", true);
+    assert_int_equal(tally.findings.n, 2);
+    assert_int_equal(tally.n_filled, 0);
+    files_list_free(&tally.findings);
+}
+
 /* The table of this project: every mark in its documents, every committed figure. */
 static void the_projects_own_documents_agree(void **state)
 {
@@ -184,16 +223,15 @@ static void the_projects_own_documents_agree(void **state)
     snprintf(path, sizeof path, "%s/configs/claims.yaml", source);
     struct claims *claims;
     struct mscope_error err;
-    struct files_list findings = {0};
-    size_t n_numbers;
+    struct claims_tally tally = {0};
     assert_ok(claims_load(&claims, path, &err), &err);
-    assert_ok(claims_check_documents(claims, source, &n_numbers, &findings, &err), &err);
-    for (size_t i = 0; i < findings.n; i++) {
-        print_error("%s\n", findings.paths[i]);
+    assert_ok(claims_check_documents(claims, source, false, &tally, &err), &err);
+    for (size_t i = 0; i < tally.findings.n; i++) {
+        print_error("%s\n", tally.findings.paths[i]);
     }
-    assert_int_equal(findings.n, 0);
-    assert_true(n_numbers > 0);
-    files_list_free(&findings);
+    assert_int_equal(tally.findings.n, 0);
+    assert_true(tally.n_numbers > 0);
+    files_list_free(&tally.findings);
     claims_close(&claims);
 }
 
@@ -204,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_wrong_table_is_an_error_that_names_file_and_fault),
         cmocka_unit_test(a_number_must_agree_at_the_precision_written),
         cmocka_unit_test(a_mark_must_have_a_claim_and_a_number),
+        cmocka_unit_test(fill_writes_what_disagrees_and_nothing_else),
         cmocka_unit_test(the_projects_own_documents_agree),
     };
     return cmocka_run_group_tests(tests, make, clean);

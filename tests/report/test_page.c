@@ -98,24 +98,29 @@ static void page_is_well_formed_and_self_contained(void **state)
     check_markup(html.data);
     check_ids(html.data);
     expect_nothing_outside(html.data);
-    static const char *const wanted[] = {"<title>",
-                                         "name=\"viewport\"",
-                                         "prefers-color-scheme: dark",
-                                         "@media print",
-                                         "against a dense model near it in size",
-                                         "Synthetic stand-ins",
-                                         "id=\"two_axis\"",
-                                         "id=\"throughput\"",
-                                         "id=\"memory\"",
-                                         "id=\"condition\"",
-                                         "id=\"hosts\"",
-                                         "id=\"builds\"",
-                                         "Test CPU &lt;2 cores&gt;",
-                                         "Energy: not available on this machine: no counter",
-                                         "One machine was measured",
-                                         "0123456789abcdef"};
+    static const char *const wanted[] = {
+        "<title>",
+        "name=\"viewport\"",
+        "prefers-color-scheme: dark",
+        "@media print",
+        "more slowly than a dense model with about as many active",
+        "but faster than the dense one nearest to it in memory, at ",
+        "synthetic stand-ins</text>",
+        "reproduced, ",
+        "Synthetic stand-ins",
+        "id=\"two_axis\"",
+        "id=\"throughput\"",
+        "id=\"memory\"",
+        "id=\"condition\"",
+        "id=\"hosts\"",
+        "id=\"builds\"",
+        "Test CPU &lt;2 cores&gt;",
+        "Energy: not available on this machine: no counter",
+        "One machine was measured",
+        "0123456789abcdef"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        if (strstr(html.data, wanted[i]) == NULL) {
+        bool of_figures = strstr(wanted[i], "</text>") != NULL;
+        if ((drawing || !of_figures) && strstr(html.data, wanted[i]) == NULL) {
             fail_msg("the page lacks %s", wanted[i]);
         }
     }
@@ -174,13 +179,16 @@ static void a_drawing_loses_its_header_and_its_ids_become_its_own(void **state)
         "<?xml version=\"1.0\"?>\n<svg \n viewBox=\"0 0 5 4\"\n "
         "xmlns=\"http://www.w3.org/2000/svg\">\n"
         "<title>Gnuplot</title><desc>made by</desc><filter id='f'><a/></filter>"
-        "<g id=\"one\" stroke=\"rgb( 28,  30,  33)\"><use xlink:href='#two'/></g></svg>";
+        "<g id=\"one\" stroke=\"rgb( 28,  30,  33)\" fill=\"rgb(216, 218, 221)\"><use "
+        "xlink:href='#two'/></g></svg>";
     struct strbuf out = {0};
     svg_inline(&out, svg, "x", "a \"label\"");
-    assert_string_equal(out.data, "<svg viewBox=\"0 0 5 4\" role=\"img\" aria-label=\"a "
-                                  "&quot;label&quot;\" font-family=\"inherit\">\n"
-                                  "<g id=\"x-one\" stroke=\"currentColor\"><use href='#x-two'/></g>"
-                                  "</svg>");
+    assert_string_equal(
+        out.data,
+        "<svg viewBox=\"0 0 5 4\" role=\"img\" aria-label=\"a "
+        "&quot;label&quot;\" font-family=\"inherit\">\n"
+        "<g id=\"x-one\" stroke=\"currentColor\" fill=\"var(--line)\"><use href='#x-two'/></g>"
+        "</svg>");
     strbuf_free(&out);
     svg_inline(&out, "no drawing", "x", "");
     assert_int_equal(out.n_bytes, 0);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Where the time goes: milliseconds per token, stacked.
-# breakdown.csv: index, model, side (1 decode, 2 prefill), then the parts in the order of `parts`
-name = 'breakdown'; width = 560
+# breakdown.csv: index, model, side (1 decode, 2 prefill), then the parts in the order of `parts`, synthetic
+name = 'breakdown'; width = 500; origin = 13
 load 'common.gp'
 n_parts = 9
 parts = 'attention router dispatch experts "dense FFN" "output head" norms waiting rest'
@@ -17,7 +17,6 @@ set ytics scale 0 ('' 1)
 do for [i=1:n_names] { set ytics add (stacked(i) i) }
 set style fill solid 0.9 noborder
 set grid noytics
-set tmargin 1.8
 set lmargin margin(n_names)
 set rmargin 2
 unset key
@@ -38,7 +37,7 @@ do for [format in 'svg png pdf'] {
         set size 1, (1 - share) / 2
         set xrange [0:1.18 * larger(1e-9, side == 1 ? most_1 : most_2)]
         set xtics tic(1.18 * larger(1e-9, side == 1 ? most_1 : most_2), 5)
-        set title side == 1 ? 'decode, ms per token' : 'prefill, ms per prompt token' offset 0,-0.5 tc rgb ink
+        set title side == 1 ? titled('decode, ms per token') : 'prefill, ms per prompt token' offset 0,-0.5 tc rgb ink
         plot for [k=1:n_parts] name.'.csv' skip 1 \
                  using (upto(k - 1)):($3 == side ? $1 : NaN):(upto(k - 1)):(upto(k)):($1 - 0.3):($1 + 0.3) \
                  with boxxyerror lc rgb part_color(k), \

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-# What all figures share. A figure sets `name` and `width`, reads its names and `height`, then draws
-# once per format. Ink is one dark grey that the page replaces by the reader's text colour.
+# What all figures share. A figure sets `name`, `width` and `origin` (the column that says whether the model is a
+# synthetic stand-in), reads its names and `height`, then draws once per format. Ink and rule are two greys that the
+# page replaces by the reader's own.
 set datafile separator comma
 set encoding utf8
 ink = '#1c1e21'
-faint = '#9aa0a6'
+rule = '#d8dadd'
 color(i) = word('#d9632b #2f7ed8 #2a9d6f #a45ec8 #b58a0e #1f9fb0 #c94f7c #7a7f87', (int(i) - 1) % 8 + 1)
 mark(i) = int(word('7 5 9 13 11 15 4 6', (int(i) - 1) % 8 + 1))
 
@@ -14,7 +15,8 @@ set xlabel textcolor rgb ink
 set ylabel textcolor rgb ink
 set title textcolor rgb ink
 set key textcolor rgb ink
-set grid lc rgb faint lw 0.6 dt '.'
+set grid lc rgb rule lw 0.8 dt 1, lc rgb rule lw 0.4 dt 1
+set grid back
 set errorbars lw 1.2
 
 # Column 1 is an index, column 2 its name:  stats FILE skip 1 using (note($1, strcol(2)))
@@ -49,3 +51,11 @@ start(format) = format eq 'svg' ? \
     format eq 'png' ? \
         sprintf("set terminal pngcairo size %d,%d font 'sans-serif,11' fontscale 2 linewidth 2 pointscale 2 noenhanced", 2 * width, 2 * height) : \
         sprintf("set terminal pdfcairo size %gin,%gin font 'sans-serif,11' linewidth 1.5 noenhanced", width / 96.0, height / 96.0)
+
+# What was measured, said in every drawing: in the title of its first panel.
+n_points = 0; n_synthetic = 0
+stats name.'.csv' skip 1 using (n_points = n_points + 1, n_synthetic = n_synthetic + column(origin)) nooutput
+set tmargin 1.8
+stand_ins = n_synthetic == 0 ? '' : (n_synthetic == n_points ? '' : 'partly ').'synthetic stand-ins'
+titled(text) = text.(text eq '' || stand_ins eq '' ? '' : ' · ').stand_ins
+set title stand_ins offset 0,-0.5

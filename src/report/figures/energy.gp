@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Energy per generated token, gross (full) and above idle (pale).
-# energy.csv: index, model, J per token, half width, J per token above idle
-name = 'energy'; width = 560
+# energy.csv: index, model, J per token, half width, J per token above idle, synthetic
+name = 'energy'; width = 500; origin = 6
 load 'common.gp'
 most = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), most = larger(most, field(3) + extra(4))) nooutput

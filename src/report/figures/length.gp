@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Rate of decoding over the length of the prompt.
-# length.csv: index, model, prompt tokens, decode tok/s, half width of its interval
-name = 'length'; width = 560
+# length.csv: index, model, prompt tokens, decode tok/s, half width of its interval, synthetic
+name = 'length'; width = 500; origin = 7
 load 'common.gp'
 longest = 0; top = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), longest = larger(longest, field(3)), top = larger(top, field(4) + extra(5))) nooutput

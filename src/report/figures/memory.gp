@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Peak resident memory beside the size of the file.
-# memory.csv: index, model, file GB, peak GB
-name = 'memory'; width = 560
+# memory.csv: index, model, file GB, peak GB, synthetic
+name = 'memory'; width = 500; origin = 5
 load 'common.gp'
 most = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), most = larger(larger(most, field(3)), field(4))) nooutput
@@ -9,8 +9,8 @@ height = 110 + (22 + bar_height(n_names)) * n_names
 set yrange [n_names + 0.6:0.4]
 set ytics scale 0 ('' 1)
 do for [i=1:n_names] { set ytics add (stacked(i) i) }
-set xrange [0:most > 0 ? 1.5 * most : 1]
-set xtics tic(1.5 * most, 5)
+set xrange [0:most > 0 ? 1.8 * most : 1]
+set xtics tic(1.8 * most, 5)
 set xlabel 'GB: file (pale), peak resident memory (full)'
 set style fill solid 0.85 noborder
 unset key

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 # Rates of decode and prefill as bars with 95 % intervals.
-# throughput.csv: index, model, decode tok/s, half width, prefill tok/s, half width
-name = 'throughput'; width = 560
+# throughput.csv: index, model, decode tok/s, half width, prefill tok/s, half width, synthetic
+name = 'throughput'; width = 500; origin = 7
 load 'common.gp'
 most_3 = 0; most_5 = 0
 stats name.'.csv' skip 1 using (note($1, strcol(2)), most_3 = larger(most_3, field(3) + extra(4)), \
                                 most_5 = larger(most_5, field(5) + extra(6))) nooutput
 height = 124 + 2 * bar_height(n_names) * n_names
-set tmargin 1.8
 set yrange [n_names + 0.6:0.4]
 set ytics scale 0 ('' 1)
 do for [i=1:n_names] { set ytics add (stacked(i) i) }
@@ -16,7 +15,7 @@ unset key
 set grid noytics
 set lmargin margin(n_names)
 set rmargin 2
-panel(c, top) = sprintf("set title '%s, tokens per second' offset 0,-0.5; set xrange [0:%g]; set xtics %g", c == 3 ? 'decode' : 'prefill', top > 0 ? 1.4 * top : 1, tic(1.4 * top, 4))
+panel(c, top) = sprintf("set title '%s' offset 0,-0.5; set xrange [0:%g]; set xtics %g", c == 3 ? titled('decode, tokens per second') : 'prefill, tokens per second', top > 0 ? 1.4 * top : 1, tic(1.4 * top, 4))
 do for [format in 'svg png pdf'] {
     eval start(format)
     set output name.'.'.format
