@@ -5,6 +5,11 @@
  * thread that comes late can never touch a finished job: its swap fails because the generation
  * moved on. The caller returns as soon as all chunks are done; it never waits for a thread that did
  * not get to run.
+ *
+ * What it must wait for is a thread that lost its core in the middle of a chunk, and that is what
+ * happens when another program wants the core: the scheduler takes it at a moment of its choice. So
+ * each thread offers its core of its own accord between chunks, when it holds nothing, before its
+ * time slice is over. On a core that nobody else wants that is one short system call every TURN_NS.
  */
 #include "base/pool.h"
 
@@ -14,12 +19,20 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { SPINS_BEFORE_SLEEP = 4000, SPINS_BEFORE_YIELD = 2000 };
+enum { SPINS_BEFORE_SLEEP = 4000, SPINS_BEFORE_YIELD = 2000, TURN_NS = 2000000 };
+
+struct turn {                       /* of one thread, written by it alone */
+    _Alignas(64) uint64_t since_ns; /* when it last offered its core */
+    uint64_t n_offered;
+};
 
 struct pool {
     int n_threads;
     pthread_t *threads; /* n_threads - 1, set at open */
+    struct turn *turns; /* n_threads */
+    uint64_t n_jobs;    /* of the caller */
 
     /* The current job: written by the caller before `claim` is published, stable until all chunks
      * are done. */
@@ -49,6 +62,7 @@ static void work(struct pool *pool, int i_thread);
 static void *worker_main(void *argument);
 static void run_alone(struct pool *pool);
 static void wait_for_others(struct pool *pool);
+static void offer_core(struct turn *turn, uint64_t now_ns);
 static uint64_t note_busy(struct pool *pool, int i_thread, uint64_t since_ns);
 static void publish(struct pool *pool, int n_chunks);
 static void wake_sleepers(struct pool *pool);
@@ -68,6 +82,7 @@ void pool_for(struct pool *pool, int n_chunks, pool_chunk_fn *fn, void *ctx)
         run_alone(pool);
         return;
     }
+    pool->n_jobs++;
     publish(pool, n_chunks);
     work(pool, 0);
     if (atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks) {
@@ -85,13 +100,16 @@ enum mscope_status pool_open(struct pool **out, int n_threads, struct mscope_err
     assert(n_threads >= 1);
     struct pool *pool = aligned_alloc(64, (sizeof *pool + 63) / 64 * 64);
     pthread_t *threads = calloc((size_t)n_threads, sizeof *threads);
+    struct turn *turns = aligned_alloc(64, (size_t)n_threads * sizeof *turns);
     *out = NULL;
-    if (pool == NULL || threads == NULL) {
+    if (pool == NULL || threads == NULL || turns == NULL) {
         free(pool);
         free(threads);
+        free(turns);
         return error_set_memory(err, "thread pool", sizeof *pool);
     }
-    *pool = (struct pool){.n_threads = 1, .threads = threads};
+    memset(turns, 0, (size_t)n_threads * sizeof *turns);
+    *pool = (struct pool){.n_threads = 1, .threads = threads, .turns = turns};
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     for (int i = 1; i < n_threads; i++) {
@@ -126,6 +144,7 @@ void pool_close(struct pool **pool_pointer)
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     free(pool->threads);
+    free(pool->turns);
     free(pool);
     *pool_pointer = NULL;
 }
@@ -133,6 +152,11 @@ void pool_close(struct pool **pool_pointer)
 int pool_n_threads(const struct pool *pool)
 {
     return pool->n_threads;
+}
+
+void pool_get_counts(const struct pool *pool, struct pool_counts *out)
+{
+    *out = (struct pool_counts){.n_jobs = pool->n_jobs, .n_offered = pool->turns[0].n_offered};
 }
 
 /* Claims and runs chunks until none is left unclaimed. */
@@ -153,7 +177,17 @@ static void work(struct pool *pool, int i_thread)
         pool->fn(pool->ctx, pool->n_chunks - (int)(uint32_t)claim, i_thread);
         since_ns = note_busy(pool, i_thread, since_ns); /* before the job may be seen as done */
         atomic_fetch_add_explicit(&pool->n_done, 1, memory_order_release);
+        offer_core(&pool->turns[i_thread], since_ns != 0 ? since_ns : clock_now_ns());
         claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+    }
+}
+
+static void offer_core(struct turn *turn, uint64_t now_ns)
+{
+    if (now_ns - turn->since_ns >= TURN_NS) {
+        sched_yield();
+        turn->since_ns = clock_now_ns();
+        turn->n_offered++;
     }
 }
 

@@ -3,7 +3,9 @@
  * The compute pool: a fixed number of threads that execute one parallel loop at a time. The caller
  * is thread 0. Chunks are claimed from a shared counter, so a thread that is held up by a neighbour
  * simply claims fewer; therefore the result of a chunk must not depend on who computes it. Waiting
- * threads spin for a short while and then sleep. pool_for must not be nested, and a pool belongs to
+ * threads spin for a short while and then sleep. Between chunks every thread now and then offers
+ * its core to other programs, so that they do not take it while a chunk is half done; chunks should
+ * therefore be short, well under a millisecond. pool_for must not be nested, and a pool belongs to
  * one caller at a time.
  */
 #ifndef BASE_POOL_H
@@ -30,6 +32,12 @@ void pool_close(struct pool **pool);
 void pool_set_probe(struct pool *pool, struct probe *probe);
 
 int pool_n_threads(const struct pool *pool);
+
+struct pool_counts {    /* since open */
+    uint64_t n_jobs;    /* that were shared with other threads: each ends in a barrier */
+    uint64_t n_offered; /* times that the caller offered its core */
+};
+void pool_get_counts(const struct pool *pool, struct pool_counts *out);
 
 /* Runs fn for every chunk and returns when all are done. n_chunks of 0 does nothing, 1 runs on the
  * caller. */
