@@ -87,9 +87,38 @@ TILES_INLINE float avx2_sum(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
 }
 
+/* Four of these sums, each by the same tree. */
+TILES_INLINE __m128 avx2_sum4(const __m256 v[4])
+{
+    __m128 quarter[4];
+    TILES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        quarter[i] = _mm_add_ps(_mm256_castps256_ps128(v[i]), _mm256_extractf128_ps(v[i], 1));
+    }
+    __m128 first = _mm_add_ps(_mm_unpacklo_ps(quarter[0], quarter[1]),
+                              _mm_unpackhi_ps(quarter[0], quarter[1]));
+    __m128 second = _mm_add_ps(_mm_unpacklo_ps(quarter[2], quarter[3]),
+                               _mm_unpackhi_ps(quarter[2], quarter[3]));
+    return _mm_add_ps(_mm_movelh_ps(first, second), _mm_movehl_ps(second, first));
+}
+
 TILES_INLINE void avx2_prefetch(const uint8_t *p)
 {
     _mm_prefetch((const char *)p + AVX2_PREFETCH_BYTES, _MM_HINT_T0);
+}
+
+/*
+ * While columns at .. at + n - 1 (bytes) of n_rows rows are used, the rows after them come into the
+ * second-level cache as one stream; the first has too few requests in flight to fetch from memory.
+ */
+TILES_INLINE void avx2_prefetch_rows(const uint8_t *rows, size_t row_bytes, const int n_rows,
+                                     size_t at, const size_t n)
+{
+    const char *next = (const char *)rows + (size_t)n_rows * (row_bytes + at);
+    TILES_UNROLL
+    for (size_t line = 0; line < (size_t)n_rows * n; line += 64) {
+        _mm_prefetch(next + line, _MM_HINT_T1);
+    }
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "kernels/avx2.h"
 
+kernel_matmul_fn avx512_matmul_f32, avx512_matmul_f16, avx512_matmul_bf16;
 kernel_matmul_fn avx512_matmul_q4_0, avx512_matmul_q4_1, avx512_matmul_q5_0, avx512_matmul_q5_1,
     avx512_matmul_q8_0, avx512_matmul_iq4_nl, avx512_matmul_mxfp4;
 kernel_matmul_fn avx512_matmul_q2_k, avx512_matmul_q3_k, avx512_matmul_q4_k, avx512_matmul_q5_k,

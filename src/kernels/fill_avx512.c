@@ -6,6 +6,9 @@
 void kernels_fill_avx512(struct kernels *out)
 {
     out->level = "avx512";
+    out->matmul[DTYPE_F32] = avx512_matmul_f32;
+    out->matmul[DTYPE_F16] = avx512_matmul_f16;
+    out->matmul[DTYPE_BF16] = avx512_matmul_bf16;
     out->matmul[DTYPE_Q4_0] = avx512_matmul_q4_0;
     out->matmul[DTYPE_Q4_1] = avx512_matmul_q4_1;
     out->matmul[DTYPE_Q5_0] = avx512_matmul_q5_0;

@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* Matmul of F32, F16 and BF16 weights with F32 activations, AVX2 + FMA. */
+/*
+ * Matmul of F32, F16 and BF16 weights with F32 activations, AVX2 + FMA: two rows with three
+ * activations in registers, or four rows with a single activation, where memory is the limit.
+ */
 #include "kernels/avx2.h"
 
+enum { STEP = 16, TILE_ROWS = 2, TILE_ACTS = 3, STREAM_ROWS = 4 };
+
 typedef __m256 load_fn(const uint8_t *row, int i);
-typedef float load_one_fn(const uint8_t *row, int i);
+
+struct float_job {
+    float *dst;
+    size_t dst_stride;
+    const uint8_t *weights;
+    size_t row_bytes;
+    const uint8_t *acts;
+    size_t act_bytes;
+    int n_in;
+};
+
+/* Elements 0..7 and 8..15 of every step of one (row, activation). */
+struct float_sum {
+    __m256 even, odd;
+};
 
 TILES_INLINE __m256 load_f32(const uint8_t *row, int i)
 {
     return _mm256_loadu_ps((const float *)(const void *)row + i);
 }
 
-TILES_INLINE float load_one_f32(const uint8_t *row, int i)
-{
-    return block_f32(row + (size_t)i * 4);
-}
-
 TILES_INLINE __m256 load_f16(const uint8_t *row, int i)
 {
     return _mm256_cvtph_ps(avx2_load128(row + (size_t)i * 2));
-}
-
-TILES_INLINE float load_one_f16(const uint8_t *row, int i)
-{
-    return avx2_f16(row + (size_t)i * 2);
 }
 
 TILES_INLINE __m256 load_bf16(const uint8_t *row, int i)
@@ -31,62 +40,134 @@ TILES_INLINE __m256 load_bf16(const uint8_t *row, int i)
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
-TILES_INLINE float load_one_bf16(const uint8_t *row, int i)
+/* sum[a][r] += the products of elements i .. i+15. */
+TILES_INLINE void add_step(struct float_sum sum[][STREAM_ROWS], const uint8_t *rows,
+                           size_t row_bytes, const uint8_t *acts, size_t act_bytes, int i,
+                           const int n_rows, const int n_acts, load_fn *load)
 {
-    return block_bf16_to_float(block_u16(row + (size_t)i * 2));
-}
-
-/* Two accumulators of eight lanes for each pair; the elements past the last multiple of 16 in one
- * scalar. */
-TILES_INLINE void tile_float(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts,
-                             size_t act_bytes, int n_in, const int n_acts, const int elem_bytes,
-                             load_fn *load, load_one_fn *load_one)
-{
-    __m256 even[4], odd[4];
-    float rest[4];
+    __m256 w[STREAM_ROWS];
+    TILES_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        w[r] = load(rows + (size_t)r * row_bytes, i);
+    }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        even[a] = odd[a] = _mm256_setzero_ps();
-        rest[a] = 0.0f;
+        __m256 x = load_f32(acts + (size_t)a * act_bytes, i);
+        AVX2_PIN(x); /* loaded once, not by each multiply: loads would bound the tile */
+        TILES_UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            sum[a][r].even = _mm256_fmadd_ps(w[r], x, sum[a][r].even);
+        }
+    }
+    TILES_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        w[r] = load(rows + (size_t)r * row_bytes, i + 8);
+    }
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        __m256 x = load_f32(acts + (size_t)a * act_bytes, i + 8);
+        AVX2_PIN(x);
+        TILES_UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            sum[a][r].odd = _mm256_fmadd_ps(w[r], x, sum[a][r].odd);
+        }
+    }
+}
+
+/* The elements past the last whole step, zeros after them. */
+TILES_INLINE void add_rest(struct float_sum sum[][STREAM_ROWS], const uint8_t *rows,
+                           size_t row_bytes, const uint8_t *acts, size_t act_bytes, int i, int n,
+                           const int n_rows, const int n_acts, load_fn *load,
+                           const size_t elem_bytes)
+{
+    uint8_t w[STREAM_ROWS][STEP * sizeof(float)] = {{0}};
+    uint8_t x[TILE_ACTS][STEP * sizeof(float)] = {{0}};
+    for (int r = 0; r < n_rows; r++) {
+        memcpy(w[r], rows + (size_t)r * row_bytes + (size_t)i * elem_bytes, (size_t)n * elem_bytes);
+    }
+    for (int a = 0; a < n_acts; a++) {
+        memcpy(x[a], acts + (size_t)a * act_bytes + (size_t)i * 4, (size_t)n * 4);
+    }
+    add_step(sum, w[0], sizeof w[0], x[0], sizeof x[0], 0, n_rows, n_acts, load);
+}
+
+/* n_rows rows from first_row with n_acts activations from first_act. */
+TILES_INLINE void tile(const struct float_job *job, int first_row, int first_act, const int n_rows,
+                       const int n_acts, load_fn *load, const size_t elem_bytes,
+                       const int is_stream)
+{
+    const uint8_t *rows = job->weights + (size_t)first_row * job->row_bytes;
+    const uint8_t *acts = job->acts + (size_t)first_act * job->act_bytes;
+    struct float_sum sum[TILE_ACTS][STREAM_ROWS];
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        TILES_UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            sum[a][r].even = sum[a][r].odd = _mm256_setzero_ps();
+        }
     }
     int i = 0;
-    for (; i + 16 <= n_in; i += 16) {
-        if (n_acts == 1) {
-            avx2_prefetch(row + (size_t)i * (size_t)elem_bytes);
+    for (; i + STEP <= job->n_in; i += STEP) {
+        if (is_stream) {
+            avx2_prefetch_rows(rows, job->row_bytes, n_rows, (size_t)i * elem_bytes,
+                               STEP * elem_bytes);
         }
-        __m256 w0 = load(row, i), w1 = load(row, i + 8);
-        TILES_UNROLL
-        for (int a = 0; a < n_acts; a++) {
-            const uint8_t *act = acts + (size_t)a * act_bytes;
-            even[a] = _mm256_fmadd_ps(w0, load_f32(act, i), even[a]);
-            odd[a] = _mm256_fmadd_ps(w1, load_f32(act, i + 8), odd[a]);
-        }
+        add_step(sum, rows, job->row_bytes, acts, job->act_bytes, i, n_rows, n_acts, load);
     }
-    for (; i < n_in; i++) {
-        float w = load_one(row, i);
-        TILES_UNROLL
-        for (int a = 0; a < n_acts; a++) {
-            rest[a] += w * load_one_f32(acts + (size_t)a * act_bytes, i);
-        }
+    if (i < job->n_in) {
+        add_rest(sum, rows, job->row_bytes, acts, job->act_bytes, i, job->n_in - i, n_rows, n_acts,
+                 load, elem_bytes);
     }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        dst[(size_t)a * dst_stride] = avx2_sum(_mm256_add_ps(even[a], odd[a])) + rest[a];
+        float *dst = job->dst + (size_t)(first_act + a) * job->dst_stride + first_row;
+        TILES_UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            dst[r] = avx2_sum(_mm256_add_ps(sum[a][r].even, sum[a][r].odd));
+        }
     }
 }
 
-#define BODY(name, elem_bytes, load, load_one)                                                     \
-    TILES_INLINE void name(float *dst, size_t dst_stride, const uint8_t *row, const uint8_t *acts, \
-                           size_t act_bytes, int n_in, const int n_acts)                           \
+/* n_rows rows with all activations. */
+TILES_INLINE void tile_rows(const struct float_job *job, int first_row, int n_acts,
+                            const int n_rows, load_fn *load, const size_t elem_bytes)
+{
+    int a = 0;
+    for (; a + 3 <= n_acts; a += 3) {
+        tile(job, first_row, a, n_rows, 3, load, elem_bytes, 0);
+    }
+    if (a + 2 <= n_acts) {
+        tile(job, first_row, a, n_rows, 2, load, elem_bytes, 0);
+    } else if (a < n_acts) {
+        tile(job, first_row, a, n_rows, 1, load, elem_bytes, 0);
+    }
+}
+
+TILES_INLINE void float_matmul(const struct float_job *job, int n_rows, int n_acts, load_fn *load,
+                               const size_t elem_bytes)
+{
+    int r = 0;
+    if (n_acts == 1) {
+        for (; r + STREAM_ROWS <= n_rows; r += STREAM_ROWS) {
+            tile(job, r, 0, STREAM_ROWS, 1, load, elem_bytes, 1);
+        }
+    }
+    for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS) {
+        tile_rows(job, r, n_acts, TILE_ROWS, load, elem_bytes);
+    }
+    if (r < n_rows) {
+        tile_rows(job, r, n_acts, 1, load, elem_bytes);
+    }
+}
+
+#define MATMUL(type, elem_bytes)                                                                   \
+    void avx2_matmul_##type(float *dst, size_t dst_stride, const void *weights, size_t row_bytes,  \
+                            int n_rows, const void *acts, size_t act_bytes, int n_acts, int n_in)  \
     {                                                                                              \
-        tile_float(dst, dst_stride, row, acts, act_bytes, n_in, n_acts, elem_bytes, load,          \
-                   load_one);                                                                      \
+        struct float_job job = {dst, dst_stride, weights, row_bytes, acts, act_bytes, n_in};       \
+        float_matmul(&job, n_rows, n_acts, load_##type, elem_bytes);                               \
     }
 
-BODY(tile_f32, 4, load_f32, load_one_f32)
-BODY(tile_f16, 2, load_f16, load_one_f16)
-BODY(tile_bf16, 2, load_bf16, load_one_bf16)
-
-TILES_DEFINE(avx2_matmul_f32, tile_f32)
-TILES_DEFINE(avx2_matmul_f16, tile_f16)
-TILES_DEFINE(avx2_matmul_bf16, tile_bf16)
+MATMUL(f32, 4)
+MATMUL(f16, 2)
+MATMUL(bf16, 2)
