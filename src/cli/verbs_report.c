@@ -43,7 +43,7 @@ const char report_text_help[] =
     "refuted, or not measurable here with the reason. docs/REPORT.md describes each file.";
 
 const struct option_argument reproduce_arguments[] = {
-    {"WHAT", true, "all (default), gates, check or fill"},
+    {"WHAT", true, "all (default), gates, check, fill or the id of a claim"},
     {0},
 };
 
@@ -78,7 +78,8 @@ const char reproduce_text_help[] =
     "Walks through configs/claims.yaml: prints each claim and its command, runs it, compares its "
     "figure with what is claimed, goes on after a failure, and sums up. 'gates' runs only what is "
     "deterministic and ends with 1 when anything failed; 'all' runs the measurements, too, and "
-    "always ends with 0; both check the documents first. 'check' does only that: every number in "
+    "always ends with 0; both check the documents first. The id of a claim runs that one (77: "
+    "skipped). 'check' does only that: every number in "
     "README.md, ARCHITECTURE.md and docs/ that a comment ties to a claim (docs/REPORT.md) must "
     "agree with its result file; 'fill' writes those that do not. Commands run in the source tree "
     "by /bin/sh with $MOESCOPE (this program) and $OUT.";

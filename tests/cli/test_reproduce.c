@@ -149,6 +149,20 @@ static void a_failing_step_does_not_stop_the_rest_but_the_gates_fail(void **stat
     expect("4 hold, 2 fail, 1 skipped");
 }
 
+static void one_claim_runs_alone(void **state)
+{
+    (void)state;
+    put("configs/claims.yaml",
+        GATES "  - {id: broken, claim: it breaks, kind: gate, command: exit 3}\n");
+    documents("2.25");
+    assert_int_equal(reproduce("figure"), 0);
+    expect("[1/1] figure: a figure");
+    expect("result: x.csv");
+    expect("1 hold, 0 fail, 0 skipped");
+    assert_int_equal(reproduce("broken"), 1);
+    assert_int_equal(reproduce("absent"), 77);
+}
+
 static void documents_that_disagree_fail_the_check(void **state)
 {
     (void)state;
@@ -169,8 +183,10 @@ static void documents_that_disagree_fail_the_check(void **state)
 static void wrong_use_is_said(void **state)
 {
     (void)state;
-    assert_int_equal(run((const char *const[]){"reproduce", "some", NULL}), CLI_USAGE);
-    expect("all, gates, check or fill");
+    put("configs/claims.yaml", GATES);
+    documents("2.25");
+    assert_int_equal(reproduce("some"), CLI_USAGE);
+    expect("all, gates, check, fill or the id of a claim");
     assert_int_equal(run((const char *const[]){"reproduce", "--root", "/nonexistent", NULL}), 1);
     expect("/nonexistent");
     put("configs/claims.yaml", "claims:\n  - id: a\n    claim: b\n    sort: gate\n");
@@ -200,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gates_that_hold_end_with_zero),
         cmocka_unit_test(a_failing_step_does_not_stop_the_rest_but_the_gates_fail),
+        cmocka_unit_test(one_claim_runs_alone),
         cmocka_unit_test(documents_that_disagree_fail_the_check),
         cmocka_unit_test(wrong_use_is_said),
         cmocka_unit_test(report_of_nothing_says_so),
