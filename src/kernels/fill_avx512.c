@@ -22,4 +22,10 @@ void kernels_fill_avx512(struct kernels *out)
     out->matmul[DTYPE_Q5_K] = avx512_matmul_q5_k;
     out->matmul[DTYPE_Q6_K] = avx512_matmul_q6_k;
     out->matmul[DTYPE_IQ4_XS] = avx512_matmul_iq4_xs;
+    out->kv_scores[KERNEL_KV_F32] = avx512_kv_scores_f32;
+    out->kv_scores[KERNEL_KV_F16] = avx512_kv_scores_f16;
+    out->kv_scores[KERNEL_KV_Q8_0] = avx512_kv_scores_q8_0;
+    out->kv_mix[KERNEL_KV_F32] = avx512_kv_mix_f32;
+    out->kv_mix[KERNEL_KV_F16] = avx512_kv_mix_f16;
+    out->kv_mix[KERNEL_KV_Q8_0] = avx512_kv_mix_q8_0;
 }
