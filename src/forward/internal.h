@@ -37,6 +37,11 @@ struct expert_choice { /* of one row for one of its k slots */
     float weight;
 };
 
+/* Rows of a batch that continue one session, attended to together. */
+struct attention_tile {
+    int first_row, n_rows;
+};
+
 struct forward {
     struct arena *arena;
     const struct model_config *config;
@@ -54,8 +59,13 @@ struct forward {
     struct acts heads;      /* (n_batch, n_head * head_dim_v) attention output */
     float *q, *kv_k, *kv_v; /* (n_batch, heads * head_dim) */
     double *rope_inverse;   /* (n_rot / 2) angle per position, mixed and scaled as the file asks */
-    float *rope_cos, *rope_sin; /* (n_batch, n_rot / 2) */
-    float *scores;              /* (n_threads, heads per kv head, n_ctx) */
+    float *rope_cos, *rope_sin;             /* (n_batch, n_rot / 2) */
+    struct attention_tile *attention_tiles; /* (n_batch) of the evaluation */
+    int tile_rows;                          /* queries of a tile at most: tokens x heads */
+    size_t scores_stride;
+    float *scores;               /* (n_threads, tile_rows, scores_stride) */
+    float *tile_q;               /* (n_threads, tile_rows, head_dim_k) */
+    float *tile_out, *tile_sums; /* (n_threads, tile_rows, head_dim_v), (n_threads, tile_rows) */
 
     int ffn_capacity;     /* rows of `hidden` */
     struct acts gathered; /* (ffn_capacity, n_embd) rows copied next to each other per expert */
@@ -119,6 +129,10 @@ enum mscope_status rope_init(struct forward *forward, struct mscope_error *err);
 
 /* branch = attention(normed); stores this batch's keys and values first. */
 void attention_run(struct forward *forward, int i_layer);
+/* heads = softmax(q K^T) V over the cache, in one parallel region. */
+void attention_mix(struct forward *forward, int i_layer);
+/* Scratch of attention_mix. */
+enum mscope_status attention_mix_init(struct forward *forward, struct mscope_error *err);
 
 /* branch = FFN(normed), dense. */
 void ffn_run_dense(struct forward *forward, const struct layer_weights *layer);

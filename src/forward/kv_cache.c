@@ -2,6 +2,8 @@
 /* Size and addressing of the key-value cache. */
 #include "forward/kv_cache.h"
 
+static size_t k_head_bytes(const struct kv_cache *cache);
+
 static size_t row_bytes(enum kernel_kv type, uint32_t n)
 {
     static const enum dtype dtypes[KERNEL_N_KV] = {
@@ -27,29 +29,37 @@ enum mscope_status kv_cache_init(struct kv_cache *out, const struct model_config
         .type = type,
         .n_ctx = n_ctx,
         .n_head_kv = (int)config->n_head_kv,
+        .n_panels = (n_ctx + KERNEL_KV_PANEL - 1) / KERNEL_KV_PANEL,
         .k_row_bytes = row_bytes(type, dim_k),
         .v_row_bytes = row_bytes(type, dim_v),
     };
     out->layer_bytes =
-        (out->k_row_bytes + out->v_row_bytes) * (size_t)n_ctx * (size_t)out->n_head_kv;
+        (k_head_bytes(out) + out->v_row_bytes * (size_t)n_ctx) * (size_t)out->n_head_kv;
     out->data = arena_take(arena, config->n_layer, out->layer_bytes, err);
     return out->data == NULL ? MSCOPE_ERR_MEMORY : MSCOPE_OK;
 }
 
-char *kv_cache_k(const struct kv_cache *cache, int i_layer, int i_head)
+char *kv_cache_k(const struct kv_cache *cache, int i_layer, int i_head, int position)
 {
+    size_t panel_bytes = KERNEL_KV_PANEL * cache->k_row_bytes;
     return cache->data + (size_t)i_layer * cache->layer_bytes +
-           (size_t)i_head * (size_t)cache->n_ctx * cache->k_row_bytes;
+           (size_t)i_head * k_head_bytes(cache) +
+           (size_t)(position / KERNEL_KV_PANEL) * panel_bytes;
 }
 
-char *kv_cache_v(const struct kv_cache *cache, int i_layer, int i_head)
+char *kv_cache_v(const struct kv_cache *cache, int i_layer, int i_head, int position)
 {
-    size_t keys = (size_t)cache->n_head_kv * (size_t)cache->n_ctx * cache->k_row_bytes;
-    return cache->data + (size_t)i_layer * cache->layer_bytes + keys +
-           (size_t)i_head * (size_t)cache->n_ctx * cache->v_row_bytes;
+    size_t keys = (size_t)cache->n_head_kv * k_head_bytes(cache);
+    size_t row = (size_t)i_head * (size_t)cache->n_ctx + (size_t)position;
+    return cache->data + (size_t)i_layer * cache->layer_bytes + keys + row * cache->v_row_bytes;
 }
 
 uint64_t kv_cache_bytes(const struct kv_cache *cache, int n_layer)
 {
     return (uint64_t)cache->layer_bytes * (uint64_t)n_layer;
+}
+
+static size_t k_head_bytes(const struct kv_cache *cache)
+{
+    return (size_t)cache->n_panels * KERNEL_KV_PANEL * cache->k_row_bytes;
 }

@@ -97,18 +97,18 @@ static enum mscope_status take_attention(struct forward *forward, struct mscope_
 {
     const struct model_config *config = forward->config;
     size_t n_batch = (size_t)forward->n_batch;
-    size_t n_group = config->n_head / config->n_head_kv;
-    size_t n_scores = (size_t)forward->n_threads * n_group * (size_t)forward->n_ctx;
     bool taken = TAKE(forward->q, n_batch * config->n_head * config->head_dim_k) &&
                  TAKE(forward->kv_k, n_batch * config->n_head_kv * config->head_dim_k) &&
-                 TAKE(forward->kv_v, n_batch * config->n_head_kv * config->head_dim_v) &&
-                 TAKE(forward->scores, n_scores);
+                 TAKE(forward->kv_v, n_batch * config->n_head_kv * config->head_dim_v);
     if (!taken) {
         return MSCOPE_ERR_MEMORY;
     }
-    enum mscope_status status =
-        acts_init(&forward->heads, forward->arena, forward->n_batch,
-                  (int)(config->n_head * config->head_dim_v), !forward->exact, err);
+    enum mscope_status status = attention_mix_init(forward, err);
+    if (status != MSCOPE_OK) {
+        return status;
+    }
+    status = acts_init(&forward->heads, forward->arena, forward->n_batch,
+                       (int)(config->n_head * config->head_dim_v), !forward->exact, err);
     return status == MSCOPE_OK ? rope_init(forward, err) : status;
 }
 

@@ -40,15 +40,29 @@ typedef void kernel_matmul_fn(float *dst, size_t dst_stride, const void *weights
 /* Weights of one row to float; bit for bit as quants_dequantize_row. */
 typedef void kernel_dequantize_fn(float *dst, const void *src, size_t n);
 
-/* Key-value cache rows of type F32, F16 or Q8_0; `n`, the head size: for Q8_0 a multiple of 32. */
+/*
+ * Key-value cache rows of type F32, F16 or Q8_0; `n`, the head size: for Q8_0 a multiple of 32.
+ * Values are rows. Keys lie in panels of 16 positions, so that one vector holds one element of
+ * neighbouring positions; a panel takes the bytes of 16 rows:
+ *   F32, F16   (n, 16) elements
+ *   Q8_0       per block of 32: (16) scales, then (32, 16) quants
+ */
+enum { KERNEL_KV_PANEL = 16 };
 /* dst row <- n floats, rounded to nearest even; identical to ref. */
 typedef void kernel_kv_store_fn(void *dst, const float *src, int n);
-/* scores[p] = dot(q, row p) for p < n_pos. Tolerance 1e-5 * sum |q_i k_i|. */
-typedef void kernel_kv_scores_fn(float *scores, const float *q, const void *rows, size_t row_bytes,
-                                 int n_pos, int n);
-/* out[i] += sum over p of weights[p] * row p [i], p ascending. Tolerance 1e-5 * sum |w_p v_pi|. */
-typedef void kernel_kv_mix_fn(float *out, const float *weights, const void *rows, size_t row_bytes,
-                              int n_pos, int n);
+/*
+ * scores[j * stride + p] = dot(query j, position p) for j < n_q and every position p of n_panels
+ * panels; queries are q_stride floats apart. Tolerance 1e-5 * sum |q_i k_i|.
+ */
+typedef void kernel_kv_scores_fn(float *scores, size_t stride, const float *q, size_t q_stride,
+                                 int n_q, const void *panels, size_t panel_bytes, int n_panels,
+                                 int n);
+/*
+ * out[j * stride + i] += sum over p of weights[j * w_stride + p] * row p [i] for j < n_q, p
+ * ascending. Tolerance 1e-5 * sum |w_p v_pi|.
+ */
+typedef void kernel_kv_mix_fn(float *out, size_t stride, const float *weights, size_t w_stride,
+                              int n_q, const void *rows, size_t row_bytes, int n_pos, int n);
 
 /* dst = x / sqrt(mean(x^2) + eps) * weight; dst may be x. Tolerance 1e-5 relative. */
 typedef void kernel_rms_norm_fn(float *dst, const float *x, const float *weight, int n, float eps);
@@ -86,6 +100,9 @@ enum mscope_status kernels_select(struct kernels *out, const char *level, struct
 
 /* NULL-terminated, weakest first; only levels compiled in that this CPU can run. */
 const char *const *kernels_levels(void);
+
+/* Position `slot` of a panel of keys <- a row as kv_store[type] makes it. */
+void kernels_kv_place(enum kernel_kv type, void *panel, int slot, const void *row, int n);
 
 /* Activation type that matmul[weights] expects: F32, Q8_0, Q8_1 or Q8_K. */
 enum dtype kernels_act_type(enum dtype weights);

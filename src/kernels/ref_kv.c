@@ -17,83 +17,109 @@ void ref_kv_store_f16(void *dst, const float *src, int n)
     }
 }
 
-/* Element i of a row. */
-typedef float element_fn(const void *row, int i);
-
-static float element_f32(const void *row, int i)
+/* Byte at which element i of position `slot` of a panel begins, and its scale in *d for Q8_0. */
+static size_t place_of(enum kernel_kv type, int slot, int i, size_t *d)
 {
-    return block_f32((const uint8_t *)row + 4 * (size_t)i);
+    if (type != KERNEL_KV_Q8_0) {
+        return (size_t)(i * KERNEL_KV_PANEL + slot) * (type == KERNEL_KV_F32 ? 4 : 2);
+    }
+    size_t block = (size_t)(i / BLOCK_ELEMS) * KERNEL_KV_PANEL * sizeof(struct block_q8_0);
+    *d = block + 2 * (size_t)slot;
+    return block + (size_t)(2 + i % BLOCK_ELEMS) * KERNEL_KV_PANEL + (size_t)slot;
 }
 
-static float element_f16(const void *row, int i)
+void kernels_kv_place(enum kernel_kv type, void *panel, int slot, const void *row, int n)
 {
-    return block_half((const uint8_t *)row + 2 * (size_t)i);
-}
-
-static float element_q8_0(const void *row, int i)
-{
-    const struct block_q8_0 *block = (const struct block_q8_0 *)row + i / BLOCK_ELEMS;
-    return block_half(block->d) * (float)block->qs[i % BLOCK_ELEMS];
-}
-
-static inline __attribute__((always_inline)) void scores(element_fn *element, float *dst,
-                                                         const float *q, const void *rows,
-                                                         size_t row_bytes, int n_pos, int n)
-{
-    for (int p = 0; p < n_pos; p++) {
-        const uint8_t *row = (const uint8_t *)rows + (size_t)p * row_bytes;
-        float lane[REF_LANES] = {0};
-        for (int i = 0; i < n; i++) {
-            lane[i % REF_LANES] += q[i] * element(row, i);
+    uint8_t *dst = panel;
+    const uint8_t *src = row;
+    for (int i = 0; i < n; i++) {
+        size_t d = 0, at = place_of(type, slot, i, &d);
+        if (type == KERNEL_KV_F32) {
+            memcpy(dst + at, src + 4 * (size_t)i, 4);
+        } else if (type == KERNEL_KV_F16) {
+            memcpy(dst + at, src + 2 * (size_t)i, 2);
+        } else {
+            const struct block_q8_0 *block = (const struct block_q8_0 *)row + i / BLOCK_ELEMS;
+            memcpy(dst + d, block->d, sizeof block->d);
+            memcpy(dst + at, &block->qs[i % BLOCK_ELEMS], 1);
         }
-        dst[p] = ref_sum_lanes(lane);
     }
 }
 
-static inline __attribute__((always_inline)) void mix(element_fn *element, float *out,
-                                                      const float *weights, const void *rows,
+/* Element i of a key. */
+static float key_element(enum kernel_kv type, const uint8_t *panel, int slot, int i)
+{
+    size_t d = 0, at = place_of(type, slot, i, &d);
+    switch (type) {
+    case KERNEL_KV_F32:
+        return block_f32(panel + at);
+    case KERNEL_KV_F16:
+        return block_half(panel + at);
+    default:
+        return block_half(panel + d) * (float)(int8_t)panel[at];
+    }
+}
+
+/* Element i of a value. */
+static float value_element(enum kernel_kv type, const uint8_t *row, int i)
+{
+    const struct block_q8_0 *block = (const struct block_q8_0 *)(const void *)row + i / BLOCK_ELEMS;
+    switch (type) {
+    case KERNEL_KV_F32:
+        return block_f32(row + 4 * (size_t)i);
+    case KERNEL_KV_F16:
+        return block_half(row + 2 * (size_t)i);
+    default:
+        return block_half(block->d) * (float)block->qs[i % BLOCK_ELEMS];
+    }
+}
+
+static inline __attribute__((always_inline)) void
+scores(const enum kernel_kv type, float *dst, size_t stride, const float *q, size_t q_stride,
+       int n_q, const void *panels, size_t panel_bytes, int n_panels, int n)
+{
+    for (int j = 0; j < n_q; j++) {
+        const float *query = q + (size_t)j * q_stride;
+        for (int p = 0; p < n_panels * KERNEL_KV_PANEL; p++) {
+            const uint8_t *panel =
+                (const uint8_t *)panels + (size_t)(p / KERNEL_KV_PANEL) * panel_bytes;
+            float lane[REF_LANES] = {0};
+            for (int i = 0; i < n; i++) {
+                lane[i % REF_LANES] += query[i] * key_element(type, panel, p % KERNEL_KV_PANEL, i);
+            }
+            dst[(size_t)j * stride + (size_t)p] = ref_sum_lanes(lane);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void mix(const enum kernel_kv type, float *out,
+                                                      size_t stride, const float *weights,
+                                                      size_t w_stride, int n_q, const void *rows,
                                                       size_t row_bytes, int n_pos, int n)
 {
-    for (int p = 0; p < n_pos; p++) {
-        const uint8_t *row = (const uint8_t *)rows + (size_t)p * row_bytes;
-        for (int i = 0; i < n; i++) {
-            out[i] += weights[p] * element(row, i);
+    for (int j = 0; j < n_q; j++) {
+        for (int p = 0; p < n_pos; p++) {
+            const uint8_t *row = (const uint8_t *)rows + (size_t)p * row_bytes;
+            float weight = weights[(size_t)j * w_stride + (size_t)p];
+            for (int i = 0; i < n; i++) {
+                out[(size_t)j * stride + (size_t)i] += weight * value_element(type, row, i);
+            }
         }
     }
 }
 
-void ref_kv_scores_f32(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos,
-                       int n)
-{
-    scores(element_f32, dst, q, rows, row_bytes, n_pos, n);
-}
+#define REF_DEFINE(name, type)                                                                     \
+    void ref_kv_scores_##name(float *dst, size_t stride, const float *q, size_t q_stride, int n_q, \
+                              const void *panels, size_t panel_bytes, int n_panels, int n)         \
+    {                                                                                              \
+        scores(type, dst, stride, q, q_stride, n_q, panels, panel_bytes, n_panels, n);             \
+    }                                                                                              \
+    void ref_kv_mix_##name(float *out, size_t stride, const float *weights, size_t w_stride,       \
+                           int n_q, const void *rows, size_t row_bytes, int n_pos, int n)          \
+    {                                                                                              \
+        mix(type, out, stride, weights, w_stride, n_q, rows, row_bytes, n_pos, n);                 \
+    }
 
-void ref_kv_scores_f16(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos,
-                       int n)
-{
-    scores(element_f16, dst, q, rows, row_bytes, n_pos, n);
-}
-
-void ref_kv_scores_q8_0(float *dst, const float *q, const void *rows, size_t row_bytes, int n_pos,
-                        int n)
-{
-    scores(element_q8_0, dst, q, rows, row_bytes, n_pos, n);
-}
-
-void ref_kv_mix_f32(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos,
-                    int n)
-{
-    mix(element_f32, out, weights, rows, row_bytes, n_pos, n);
-}
-
-void ref_kv_mix_f16(float *out, const float *weights, const void *rows, size_t row_bytes, int n_pos,
-                    int n)
-{
-    mix(element_f16, out, weights, rows, row_bytes, n_pos, n);
-}
-
-void ref_kv_mix_q8_0(float *out, const float *weights, const void *rows, size_t row_bytes,
-                     int n_pos, int n)
-{
-    mix(element_q8_0, out, weights, rows, row_bytes, n_pos, n);
-}
+REF_DEFINE(f32, KERNEL_KV_F32)
+REF_DEFINE(f16, KERNEL_KV_F16)
+REF_DEFINE(q8_0, KERNEL_KV_Q8_0)

@@ -18,13 +18,13 @@ static struct kernels ref;
 static void cache_rows_are_stored_scored_and_mixed(void **state)
 {
     (void)state;
-    enum { N_POS = 7, HEAD = 96, ROW = HEAD * 4 + 6 };
+    enum { N_POS = 7, HEAD = 96, ROW = HEAD * 4 + 6, PANEL = KERNEL_KV_PANEL };
     static const double tolerance[KERNEL_N_KV] = {0.0, 0.0005, 0.0045};
     struct rng rng;
     rng_seed(&rng, SEED + 5);
     for (int kind = 0; kind < KERNEL_N_KV; kind++) {
-        uint8_t rows[N_POS * ROW];
-        float values[N_POS][HEAD], q[HEAD], weights[N_POS], scores[N_POS], out[HEAD];
+        uint8_t rows[N_POS * ROW], panel[PANEL * HEAD * 4] = {0};
+        float values[N_POS][HEAD], q[HEAD], weights[N_POS], scores[PANEL], out[HEAD];
         for (int i = 0; i < HEAD; i++) {
             q[i] = rng_normal(&rng);
             out[i] = (float)i;
@@ -35,9 +35,10 @@ static void cache_rows_are_stored_scored_and_mixed(void **state)
             }
             weights[p] = rng_uniform(&rng);
             ref.kv_store[kind](rows + p * ROW, values[p], HEAD);
+            kernels_kv_place((enum kernel_kv)kind, panel, p, rows + p * ROW, HEAD);
         }
-        ref.kv_scores[kind](scores, q, rows, ROW, N_POS, HEAD);
-        ref.kv_mix[kind](out, weights, rows, ROW, N_POS, HEAD);
+        ref.kv_scores[kind](scores, PANEL, q, HEAD, 1, panel, sizeof panel, 1, HEAD);
+        ref.kv_mix[kind](out, HEAD, weights, N_POS, 1, rows, ROW, N_POS, HEAD);
         double mixed[HEAD] = {0};
         for (int p = 0; p < N_POS; p++) {
             double sum = 0.0, absolute = 0.0;

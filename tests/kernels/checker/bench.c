@@ -106,14 +106,16 @@ static int positions_of_chunk(int kv)
 
 static void run_scores(struct job *job, uint8_t *data)
 {
-    job->kernels->kv_scores[job->kv](out, (const float *)(void *)acts, data,
-                                     checker_row_bytes(cache_types[job->kv], HEAD),
-                                     positions_of_chunk(job->kv), HEAD);
+    int n_pos = positions_of_chunk(job->kv);
+    job->kernels->kv_scores[job->kv](
+        out, (size_t)n_pos, (const float *)(void *)acts, HEAD, job->n_acts, data,
+        KERNEL_KV_PANEL * checker_row_bytes(cache_types[job->kv], HEAD), n_pos / KERNEL_KV_PANEL,
+        HEAD);
 }
 
 static void run_mix(struct job *job, uint8_t *data)
 {
-    job->kernels->kv_mix[job->kv](out, (const float *)(void *)acts, data,
+    job->kernels->kv_mix[job->kv](out, HEAD, (const float *)(void *)acts, 1, job->n_acts, data,
                                   checker_row_bytes(cache_types[job->kv], HEAD),
                                   positions_of_chunk(job->kv), HEAD);
 }
@@ -161,7 +163,7 @@ static void heading(void)
            "DRAM GB/s", "L2 Gop/s", "Gop/s x16");
 }
 
-/* Two operations per product; Gop/s for matmul only. */
+/* Two operations per product; Gop/s for matmul and the cache only. */
 static void row(struct job *job, const char *kind, const char *type, const char *only)
 {
     char name[40];
@@ -178,7 +180,7 @@ static void row(struct job *job, const char *kind, const char *type, const char 
     printf("%-13s %-18s %12.3f %10.2f %10.2f", job->kernels->level, name,
            cached * ticks / job->elems, (double)job->stream_bytes / cached / 1e9,
            (double)job->stream_bytes / streamed / 1e9);
-    if (job->run == run_matmul) {
+    if (job->run == run_matmul || job->run == run_scores || job->run == run_mix) {
         job->n_acts = MANY_ACTS;
         double many = seconds_per_call(job, false);
         printf(" %10.1f %12.1f", 2.0 * job->elems / cached / 1e9,

@@ -8,20 +8,24 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_HEAD = 288, MAX_POS = 70 };
+enum { MAX_HEAD = 288, MAX_POS = 150, MAX_QUERIES = 13 };
 
 static const enum dtype types[KERNEL_N_KV] = {DTYPE_F32, DTYPE_F16, DTYPE_Q8_0};
+
+static float plain[MAX_POS][MAX_HEAD]; /* the rows of a case */
 
 struct cache_case {
     kernel_kv_store_fn *store;
     kernel_kv_scores_fn *scores;
     kernel_kv_mix_fn *mix;
     float *out;
+    size_t out_stride;
     void *stored;
-    const float *in;
-    const uint8_t *rows;
-    size_t row_bytes;
-    int n_pos, n;
+    const float *in; /* queries or weights */
+    size_t in_stride;
+    const uint8_t *rows; /* or panels */
+    size_t row_bytes;    /* from one to the next */
+    int n_q, n_pos, n;   /* n_pos: of panels, whole panels */
 };
 
 static void call_store(void *argument)
@@ -33,13 +37,15 @@ static void call_store(void *argument)
 static void call_scores(void *argument)
 {
     struct cache_case *k = argument;
-    k->scores(k->out, k->in, k->rows, k->row_bytes, k->n_pos, k->n);
+    k->scores(k->out, k->out_stride, k->in, k->in_stride, k->n_q, k->rows, k->row_bytes,
+              k->n_pos / KERNEL_KV_PANEL, k->n);
 }
 
 static void call_mix(void *argument)
 {
     struct cache_case *k = argument;
-    k->mix(k->out, k->in, k->rows, k->row_bytes, k->n_pos, k->n);
+    k->mix(k->out, k->out_stride, k->in, k->in_stride, k->n_q, k->rows, k->row_bytes, k->n_pos,
+           k->n);
 }
 
 static int head_size(struct checker *c, enum dtype type)
@@ -76,115 +82,159 @@ static void store_case(struct checker *c, int kv)
     checker_count(c, memcmp(k.stored, wanted, bytes) == 0, "bits differ from the reference");
 }
 
-/* n_pos rows as a layer holds them: often one head of several in a wider row. */
-static void make_rows(struct checker *c, struct cache_case *k, enum dtype type, int kv)
+/* n_pos rows as a layer holds them, or panels of them, now and then further apart than needed;
+ * what they hold goes to `plain`. */
+static void make_rows(struct checker *c, struct cache_case *k, int kv, bool panels)
 {
     struct guard *rows = &c->guards[0];
-    size_t bytes = checker_row_bytes(type, k->n);
-    k->row_bytes = bytes + (size_t)checker_range(c, 0, 4) / 2 * bytes;
-    size_t gap = k->row_bytes - bytes;
-    uint8_t *dst = guard_place(rows, (size_t)k->n_pos * k->row_bytes - gap, checker_side(c));
+    size_t bytes = checker_row_bytes(types[kv], k->n);
+    int n_per_unit = panels ? KERNEL_KV_PANEL : 1;
+    size_t unit = bytes * (size_t)n_per_unit;
+    k->row_bytes = unit + (size_t)checker_range(c, 0, 4) / 2 * bytes;
+    size_t gap = k->row_bytes - unit;
+    uint8_t *dst =
+        guard_place(rows, (size_t)(k->n_pos / n_per_unit) * k->row_bytes - gap, checker_side(c));
     for (int p = 0; p < k->n_pos; p++) {
         float x[MAX_HEAD];
+        uint8_t row[MAX_HEAD * sizeof(float)];
         checker_floats(c, x, (size_t)k->n);
-        c->ref.kv_store[kv](dst + (size_t)p * k->row_bytes, x, k->n);
+        c->ref.kv_store[kv](row, x, k->n);
+        quants_dequantize_row(types[kv], plain[p], row, (size_t)k->n);
+        uint8_t *to = dst + (size_t)(p / n_per_unit) * k->row_bytes;
+        if (panels) {
+            kernels_kv_place((enum kernel_kv)kv, to, p % n_per_unit, row, k->n);
+        } else {
+            memcpy(to, row, bytes);
+        }
     }
     guard_lock(rows);
     k->rows = dst;
 }
 
-static bool scores_close(struct checker *c, const struct cache_case *k, enum dtype type)
+/* n_q rows of n floats in a guard, sometimes with a gap; the length of a row with it in *stride. */
+static float *make_floats(struct checker *c, int i_guard, int n_q, int n, size_t *stride)
+{
+    size_t gap = (size_t)checker_range(c, 0, 4) / 2;
+    *stride = (size_t)n + gap;
+    size_t n_floats = (size_t)n_q * *stride - gap;
+    float *x = guard_place(&c->guards[i_guard], n_floats * sizeof(float), checker_side(c));
+    checker_floats(c, x, n_floats);
+    return x;
+}
+
+static bool scores_close(struct checker *c, const struct cache_case *k)
 {
     bool ok = true;
-    for (int p = 0; p < k->n_pos; p++) {
-        float row[MAX_HEAD];
-        quants_dequantize_row(type, row, k->rows + (size_t)p * k->row_bytes, (size_t)k->n);
-        double sum = 0.0, size = 0.0;
-        for (int i = 0; i < k->n; i++) {
-            double product = (double)row[i] * (double)k->in[i];
-            sum += product;
-            size += fabs(product);
+    for (int j = 0; j < k->n_q; j++) {
+        for (int p = 0; p < k->n_pos; p++) {
+            double sum = 0.0, size = 0.0;
+            for (int i = 0; i < k->n; i++) {
+                double product =
+                    (double)plain[p][i] * (double)k->in[(size_t)j * k->in_stride + (size_t)i];
+                sum += product;
+                size += fabs(product);
+            }
+            ok &= checker_close(c, k->out[(size_t)j * k->out_stride + (size_t)p], sum, 1e-5 * size);
         }
-        ok &= checker_close(c, k->out[p], sum, 1e-5 * size);
     }
     return ok;
+}
+
+/* One query against some of the panels gives the bits it gave among others. */
+static void scores_alone(struct checker *c, const struct cache_case *k)
+{
+    struct cache_case part = *k;
+    int n_panels = k->n_pos / KERNEL_KV_PANEL;
+    int first = checker_range(c, 0, n_panels - 1), j = checker_range(c, 0, k->n_q - 1);
+    part.n_q = 1;
+    part.n_pos = KERNEL_KV_PANEL * checker_range(c, 1, n_panels - first);
+    part.rows += (size_t)first * k->row_bytes;
+    part.in += (size_t)j * k->in_stride;
+    size_t bytes = (size_t)part.n_pos * sizeof(float);
+    part.out = guard_place(&c->guards[3], bytes, GUARD_AFTER);
+    const float *among = k->out + (size_t)j * k->out_stride + first * KERNEL_KV_PANEL;
+    bool sound = guard_run(call_scores, &part);
+    checker_count(c, sound && memcmp(part.out, among, bytes) == 0,
+                  "bits depend on the number of queries or positions");
 }
 
 static void scores_case(struct checker *c, int kv)
 {
-    struct guard *query = &c->guards[1], *dst = &c->guards[2];
-    enum dtype type = types[kv];
-    struct cache_case k = {.scores = c->tested.kv_scores[kv], .n = head_size(c, type)};
-    k.n_pos = checker_range(c, 1, checker_range(c, 1, MAX_POS));
-    make_rows(c, &k, type, kv);
-    float *q = guard_place(query, (size_t)k.n * sizeof(float), checker_side(c));
-    checker_floats(c, q, (size_t)k.n);
-    guard_lock(query);
-    k.in = q;
-    k.out = guard_place(dst, (size_t)k.n_pos * sizeof(float), checker_side(c));
-    checker_doing(c, "%d positions of %d, rows %zu apart", k.n_pos, k.n, k.row_bytes);
+    struct cache_case k = {.scores = c->tested.kv_scores[kv], .n = head_size(c, types[kv])};
+    k.n_pos = KERNEL_KV_PANEL * checker_range(c, 1, MAX_POS / KERNEL_KV_PANEL);
+    k.n_q = checker_range(c, 1, MAX_QUERIES);
+    make_rows(c, &k, kv, true);
+    k.in = make_floats(c, 1, k.n_q, k.n, &k.in_stride);
+    guard_lock(&c->guards[1]);
+    k.out = make_floats(c, 2, k.n_q, k.n_pos, &k.out_stride);
+    checker_doing(c, "%d queries, %d positions of %d, panels %zu apart", k.n_q, k.n_pos, k.n,
+                  k.row_bytes);
     bool sound = guard_run(call_scores, &k);
-    checker_count(c, sound && guard_intact(dst), "touches memory that is not its own");
-    if (!sound) {
-        return;
+    checker_count(c, sound && guard_intact(&c->guards[2]), "touches memory that is not its own");
+    if (sound) {
+        checker_count(c, scores_close(c, &k), "result is off");
+        scores_alone(c, &k);
     }
-    checker_count(c, scores_close(c, &k, type), "result is off");
-    struct cache_case part = k;
-    int first = checker_range(c, 0, k.n_pos - 1);
-    part.n_pos = checker_range(c, 1, k.n_pos - first);
-    part.rows += (size_t)first * k.row_bytes;
-    part.out = guard_place(&c->guards[3], (size_t)part.n_pos * sizeof(float), GUARD_AFTER);
-    sound = guard_run(call_scores, &part);
-    checker_count(c,
-                  sound && memcmp(part.out, k.out + first, (size_t)part.n_pos * sizeof(float)) == 0,
-                  "bits depend on the number of positions");
 }
 
-static bool mix_close(struct checker *c, const struct cache_case *k, const float *before,
-                      enum dtype type)
+static bool mix_close(struct checker *c, const struct cache_case *k, const float *before)
 {
-    double sum[MAX_HEAD], size[MAX_HEAD];
-    for (int i = 0; i < k->n; i++) {
-        sum[i] = (double)before[i];
-        size[i] = fabs(sum[i]);
-    }
-    for (int p = 0; p < k->n_pos; p++) {
-        float row[MAX_HEAD];
-        quants_dequantize_row(type, row, k->rows + (size_t)p * k->row_bytes, (size_t)k->n);
-        for (int i = 0; i < k->n; i++) {
-            double product = (double)row[i] * (double)k->in[p];
-            sum[i] += product;
-            size[i] += fabs(product);
-        }
-    }
     bool ok = true;
-    for (int i = 0; i < k->n; i++) {
-        ok &= checker_close(c, k->out[i], sum[i], 1e-5 * size[i]);
+    for (int j = 0; j < k->n_q; j++) {
+        for (int i = 0; i < k->n; i++) {
+            size_t at = (size_t)j * k->out_stride + (size_t)i;
+            double sum = (double)before[at], size = fabs(sum);
+            for (int p = 0; p < k->n_pos; p++) {
+                double product =
+                    (double)plain[p][i] * (double)k->in[(size_t)j * k->in_stride + (size_t)p];
+                sum += product;
+                size += fabs(product);
+            }
+            ok &= checker_close(c, k->out[at], sum, 1e-5 * size);
+        }
     }
     return ok;
 }
 
+/* One query in two steps gives the bits it gave among others at once. */
+static void mix_alone(struct checker *c, const struct cache_case *k, const float *before)
+{
+    struct cache_case part = *k;
+    int j = checker_range(c, 0, k->n_q - 1), first = checker_range(c, 0, k->n_pos);
+    size_t bytes = (size_t)k->n * sizeof(float);
+    part.n_q = 1;
+    part.in += (size_t)j * k->in_stride;
+    part.out = guard_place(&c->guards[3], bytes, GUARD_AFTER);
+    memcpy(part.out, before + (size_t)j * k->out_stride, bytes);
+    part.n_pos = first;
+    bool sound = guard_run(call_mix, &part);
+    part.n_pos = k->n_pos - first;
+    part.in += first;
+    part.rows += (size_t)first * k->row_bytes;
+    sound = sound && guard_run(call_mix, &part);
+    const float *among = k->out + (size_t)j * k->out_stride;
+    checker_count(c, sound && memcmp(part.out, among, bytes) == 0,
+                  "bits depend on the number of queries or positions");
+}
+
 static void mix_case(struct checker *c, int kv)
 {
-    struct guard *weights = &c->guards[1], *dst = &c->guards[2];
-    enum dtype type = types[kv];
-    struct cache_case k = {.mix = c->tested.kv_mix[kv], .n = head_size(c, type)};
+    static float before[MAX_QUERIES * (MAX_HEAD + 2)];
+    struct cache_case k = {.mix = c->tested.kv_mix[kv], .n = head_size(c, types[kv])};
     k.n_pos = checker_range(c, 1, checker_range(c, 1, MAX_POS));
-    make_rows(c, &k, type, kv);
-    float *w = guard_place(weights, (size_t)k.n_pos * sizeof(float), checker_side(c));
-    checker_floats(c, w, (size_t)k.n_pos);
-    guard_lock(weights);
-    k.in = w;
-    float before[MAX_HEAD];
-    checker_floats(c, before, (size_t)k.n);
-    size_t bytes = (size_t)k.n * sizeof(float);
-    k.out = guard_place(dst, bytes, checker_side(c));
-    memcpy(k.out, before, bytes);
-    checker_doing(c, "%d positions of %d, rows %zu apart", k.n_pos, k.n, k.row_bytes);
+    k.n_q = checker_range(c, 1, MAX_QUERIES);
+    make_rows(c, &k, kv, false);
+    k.in = make_floats(c, 1, k.n_q, k.n_pos, &k.in_stride);
+    guard_lock(&c->guards[1]);
+    k.out = make_floats(c, 2, k.n_q, k.n, &k.out_stride);
+    memcpy(before, k.out, ((size_t)(k.n_q - 1) * k.out_stride + (size_t)k.n) * sizeof(float));
+    checker_doing(c, "%d queries, %d positions of %d, rows %zu apart", k.n_q, k.n_pos, k.n,
+                  k.row_bytes);
     bool sound = guard_run(call_mix, &k);
-    checker_count(c, sound && guard_intact(dst), "touches memory that is not its own");
+    checker_count(c, sound && guard_intact(&c->guards[2]), "touches memory that is not its own");
     if (sound) {
-        checker_count(c, mix_close(c, &k, before, type), "result is off");
+        checker_count(c, mix_close(c, &k, before), "result is off");
+        mix_alone(c, &k, before);
     }
 }
 

@@ -91,17 +91,19 @@ static void store_off(void *dst, const float *src, int n)
     ((uint8_t *)dst)[2 * n - 2] ^= 1;
 }
 
-static void scores_reads_past(float *scores, const float *q, const void *rows, size_t row_bytes,
-                              int n_pos, int n)
+static void scores_reads_past(float *scores, size_t stride, const float *q, size_t q_stride,
+                              int n_q, const void *panels, size_t panel_bytes, int n_panels, int n)
 {
-    sound.kv_scores[KERNEL_KV_F16](scores, q, rows, row_bytes, n_pos, n);
-    (void)*(const volatile float *)(q + n);
+    sound.kv_scores[KERNEL_KV_F16](scores, stride, q, q_stride, n_q, panels, panel_bytes, n_panels,
+                                   n);
+    (void)*(const volatile float *)(q + (size_t)(n_q - 1) * q_stride + n);
 }
 
-static void mix_forgets(float *out, const float *weights, const void *rows, size_t row_bytes,
-                        int n_pos, int n)
+static void mix_forgets(float *out, size_t stride, const float *weights, size_t w_stride, int n_q,
+                        const void *rows, size_t row_bytes, int n_pos, int n)
 {
-    sound.kv_mix[KERNEL_KV_F16](out, weights, rows, row_bytes, n_pos - n_pos / 8, n);
+    sound.kv_mix[KERNEL_KV_F16](out, stride, weights, w_stride, n_q, rows, row_bytes,
+                                n_pos - n_pos / 8, n);
 }
 
 static void rms_norm_off(float *dst, const float *x, const float *weight, int n, float eps)

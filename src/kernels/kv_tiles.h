@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the kv_*.c files of the vector levels only: the loops of kv_scores and kv_mix, written
+ * once over a vector of floats. The includer defines the type kv_vec, its lanes KV_LANES, the
+ * helpers kv_* used below, and how many vectors stay in registers beside n_q queries
+ * (KV_KEY_PANELS, KV_VALUE_VECS).
+ *
+ * One chain of fused multiply-adds per result, over ascending elements (scores) or positions (mix):
+ * every tile and every level of the same machine gives the same bits.
+ */
+#ifndef KERNELS_KV_TILES_H
+#define KERNELS_KV_TILES_H
+
+#include "kernels/blocks.h"
+#include "kernels/tiles.h"
+
+#include <math.h>
+
+enum {
+    KV_PANEL_VECS = KERNEL_KV_PANEL / KV_LANES,
+    KV_GROUP_PANELS = 4,     /* keys that stay in the first-level cache while all queries pass */
+    KV_GROUP_POSITIONS = 64, /* values likewise */
+    KV_MAX_VECS = 8,
+    KV_MAX_QUERIES = 6,
+    KV_Q8_PANEL_BLOCK = KERNEL_KV_PANEL * (BLOCK_ELEMS + 2),
+    KV_STREAM_QUERIES = 4, /* no more than these read from memory rather than from a cache */
+    KV_PREFETCH_BYTES =
+        4096, /* far enough to hide memory, near enough to stay in the first cache */
+};
+
+#include "kernels/kv_mix.h"
+#include "kernels/kv_scores.h"
+
+/* The two kernels of one type at one level. */
+#define KV_DEFINE(level, name, type)                                                               \
+    void level##_kv_scores_##name(float *scores, size_t stride, const float *q, size_t q_stride,   \
+                                  int n_q, const void *panels, size_t panel_bytes, int n_panels,   \
+                                  int n)                                                           \
+    {                                                                                              \
+        kv_scores(scores, stride, q, q_stride, n_q, panels, panel_bytes, n_panels, n, type);       \
+    }                                                                                              \
+    void level##_kv_mix_##name(float *out, size_t stride, const float *weights, size_t w_stride,   \
+                               int n_q, const void *rows, size_t row_bytes, int n_pos, int n)      \
+    {                                                                                              \
+        kv_mix(out, stride, weights, w_stride, n_q, rows, row_bytes, n_pos, n, type);              \
+    }
+
+#endif
