@@ -5,7 +5,7 @@
  */
 #include "kernels/avx2.h"
 
-enum { STEP = 16, TILE_ROWS = 2, TILE_ACTS = 3, STREAM_ROWS = 4 };
+enum { STEP = 16, TILE_ROWS = 2, TILE_ACTS = 3, STREAM_ROWS = 4, BLOCK_ROWS = 16 };
 
 typedef __m256 load_fn(const uint8_t *row, int i);
 
@@ -128,18 +128,16 @@ TILES_INLINE void tile(const struct float_job *job, int first_row, int first_act
     }
 }
 
-/* n_rows rows with all activations. */
-TILES_INLINE void tile_rows(const struct float_job *job, int first_row, int n_acts,
-                            const int n_rows, load_fn *load, const size_t elem_bytes)
+/* Rows first_row .. end_row - 1 with n_acts activations, which stay in the first-level cache. */
+TILES_INLINE void tile_acts(const struct float_job *job, int first_row, int end_row, int first_act,
+                            const int n_acts, load_fn *load, const size_t elem_bytes)
 {
-    int a = 0;
-    for (; a + 3 <= n_acts; a += 3) {
-        tile(job, first_row, a, n_rows, 3, load, elem_bytes, 0);
+    int r = first_row;
+    for (; r + TILE_ROWS <= end_row; r += TILE_ROWS) {
+        tile(job, r, first_act, TILE_ROWS, n_acts, load, elem_bytes, 0);
     }
-    if (a + 2 <= n_acts) {
-        tile(job, first_row, a, n_rows, 2, load, elem_bytes, 0);
-    } else if (a < n_acts) {
-        tile(job, first_row, a, n_rows, 1, load, elem_bytes, 0);
+    if (r < end_row) {
+        tile(job, r, first_act, 1, n_acts, load, elem_bytes, 0);
     }
 }
 
@@ -152,11 +150,17 @@ TILES_INLINE void float_matmul(const struct float_job *job, int n_rows, int n_ac
             tile(job, r, 0, STREAM_ROWS, 1, load, elem_bytes, 1);
         }
     }
-    for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS) {
-        tile_rows(job, r, n_acts, TILE_ROWS, load, elem_bytes);
-    }
-    if (r < n_rows) {
-        tile_rows(job, r, n_acts, 1, load, elem_bytes);
+    for (; r < n_rows; r += BLOCK_ROWS) {
+        int end = n_rows - r < BLOCK_ROWS ? n_rows : r + BLOCK_ROWS;
+        int a = 0;
+        for (; a + TILE_ACTS <= n_acts; a += TILE_ACTS) {
+            tile_acts(job, r, end, a, TILE_ACTS, load, elem_bytes);
+        }
+        if (a + 2 <= n_acts) {
+            tile_acts(job, r, end, a, 2, load, elem_bytes);
+        } else if (a < n_acts) {
+            tile_acts(job, r, end, a, 1, load, elem_bytes);
+        }
     }
 }
 
