@@ -114,27 +114,32 @@ static enum mscope_status note_findings(struct report *report, struct mscope_err
     const struct store *store = &report->store;
     const struct {
         uint64_t n;
-        const char *text;
+        const char *format;
     } findings[] = {
-        {store->n_corrupt, "lines are no rows and were left out"},
-        {store->n_other_schema, "rows of another schema version were left out"},
-        {store->n_refused, "rows without commit, host or other provenance were refused"},
-        {store->n_duplicates, "rows were there twice and counted once"},
+        {store->n_corrupt, "lines that are no rows, left out: %llu (tables/rejected.csv)"},
+        {store->n_other_schema,
+         "rows of another schema version, left out: %llu (tables/rejected.csv)"},
+        {store->n_refused,
+         "rows without commit, host or other provenance, refused: %llu (tables/rejected.csv)"},
+        {store->n_duplicates, "rows that were there twice, counted once: %llu"},
         {store->n_unfit_left,
-         "runs on a machine judged \"do not use\" were left out (--keep-all uses them)"},
+         "runs on a machine judged \"do not use\", left out: %llu (--keep-all uses them)"},
         {store->n_unfit_used,
-         "runs on a machine judged \"do not use\" are in the tables; take their figures as hints"},
+         "runs on a machine judged \"do not use\", in the tables for want of others: %llu; take "
+         "their figures as hints"},
     };
     enum mscope_status status = MSCOPE_OK;
     for (size_t i = 0; i < sizeof findings / sizeof findings[0] && status == MSCOPE_OK; i++) {
         if (findings[i].n > 0) {
-            status = files_note(&report->notes, err, "%llu %s", (unsigned long long)findings[i].n,
-                                findings[i].text);
+            status = files_note(&report->notes, err, findings[i].format,
+                                (unsigned long long)findings[i].n);
         }
     }
     if (status == MSCOPE_OK && store->n_rows == 0) {
-        status = files_note(&report->notes, err, "no rows in %llu files: the report is empty",
-                            (unsigned long long)store->n_files);
+        status =
+            files_note(&report->notes, err,
+                       "no rows in %llu files: the report is empty; 'moescope study' makes some",
+                       (unsigned long long)store->n_files);
     }
     return status;
 }

@@ -69,7 +69,7 @@ static void corrupt_lines_are_skipped_with_their_numbers(void **state)
     rows_append(&file, &row);
     fputs("{\"schema_version\":1,\"cell\":\"torn", file.stream);
     struct report *report = rows_report(&file, NULL);
-    assert_true(has_note(report, "lines are no rows"));
+    assert_true(has_note(report, "lines that are no rows, left out: "));
     assert_near(read_number(&file, "sources", "", "rows"), 2, 0);
     assert_true(read_number(&file, "sources", "", "corrupt") >= 4);
     assert_int_equal(read_count(&file, "rejected", "line=2; kind=corrupt"), 1);
@@ -88,7 +88,8 @@ static void rows_of_another_schema_are_counted(void **state)
     add_one(ROWS_OLMOE, "p00", 2, &row);
     rows_append(&file, &row);
     struct report *report = rows_report(&file, NULL);
-    assert_true(has_note(report, "1 rows of another schema version"));
+    assert_true(
+        has_note(report, "rows of another schema version, left out: 1 (tables/rejected.csv)"));
     assert_near(read_number(&file, "sources", "", "other_schema"), 1, 0);
     assert_int_equal(read_count(&file, "rejected", "line=1; kind=other schema"), 1);
     report_close(&report);
@@ -107,7 +108,7 @@ static void rows_without_commit_or_host_are_refused(void **state)
     add_one(ROWS_OLMOE, "p00", 3, &row);
     rows_append(&file, &row);
     struct report *report = rows_report(&file, NULL);
-    assert_true(has_note(report, "2 rows without commit, host"));
+    assert_true(has_note(report, "rows without commit, host or other provenance, refused: 2"));
     assert_near(read_number(&file, "throughput", "", "n"), 1, 0);
     assert_true(read_has(&file, "tables/rejected.csv", "commit"));
     assert_true(read_has(&file, "tables/rejected.csv", "host_fingerprint"));
@@ -127,7 +128,7 @@ static void a_row_given_twice_counts_once(void **state)
     struct report *report;
     struct mscope_error err;
     assert_ok(report_build(&report, &settings, &err), &err);
-    assert_true(has_note(report, "1 rows were there twice"));
+    assert_true(has_note(report, "rows that were there twice, counted once: 1"));
     assert_near(read_number(&file, "throughput", "", "n"), 1, 0);
     report_close(&report);
 }
@@ -198,7 +199,7 @@ static void unfit_runs_are_left_out_while_enough_remain(void **state)
         rows_append(&file, &row);
     }
     struct report *report = rows_report(&file, NULL);
-    assert_true(has_note(report, "1 runs on a machine judged \"do not use\" were left out"));
+    assert_true(has_note(report, "runs on a machine judged \"do not use\", left out: 1"));
     assert_near(read_number(&file, "throughput", "", "decode_tps"), 14, 0);
     assert_true(read_has(&file, "report.html", "load 9.0"));
     report_close(&report);
