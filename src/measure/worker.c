@@ -240,6 +240,11 @@ static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_e
         status =
             status == MSCOPE_OK ? sense_report(worker->sense, &marks, &worker->row, err) : status;
         status = status == MSCOPE_OK ? finish_row(worker, err) : status;
+        if (i + 1 == job->n_cells && strcmp(worker->row.status, "ok") == 0) {
+            uint64_t start_ns = clock_now_ns();
+            job->class->close(&worker->driver);
+            worker->row.shutdown_ms = (double)(clock_now_ns() - start_ns) * 1e-6;
+        }
     }
     if (status == MSCOPE_OK) {
         status = condition_judge(&worker->row, &before, &after, job->device->temp_limit_c, err);

@@ -126,11 +126,12 @@ static void a_study_of_tiny_models(void **state)
     struct taken taken = {.n = 0};
     struct row_file_report report;
     assert_ok(row_file_read(out_path, collect, &taken, &report, &err), &err);
-    int n_loads = 0;
+    int n_loads = 0, n_ends = 0;
     for (int i = 0; i < taken.n; i++) {
         const struct record *row = &taken.rows[i];
         check_common(row);
         n_loads += !isnan(row->load_ms);
+        n_ends += row->shutdown_ms >= 0;
         if (strcmp(row->model, "moe") == 0) {
             check_moe(row);
             assert_true(row->probe_overhead_share > -1 && row->probe_overhead_ci95 >= 0);
@@ -139,6 +140,7 @@ static void a_study_of_tiny_models(void **state)
             assert_true(isnan(row->routing_share) && row->routing_histogram.values == NULL);
         }
     }
+    assert_int_equal(n_ends, 4);
     assert_int_equal(n_loads, 4); /* one process for each repetition of each model */
     release(&taken);
     plan_close(&plan);
