@@ -3,6 +3,7 @@
 #include "report/scene.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Unknown: nothing to compare with. Open: too few runs for an interval. */
 enum side { SIDE_UNKNOWN, SIDE_OPEN, SIDE_SLOWER, SIDE_EVEN, SIDE_FASTER };
@@ -16,6 +17,20 @@ static void write_memory(const struct scene *scene, const char *start, const cha
                          struct strbuf *to);
 static void write_ratio(const struct scene_arm *dense, const struct estimate *ratio,
                         const char *what, struct strbuf *to);
+
+void scene_write_whose(const struct scene_list *list, size_t i, struct strbuf *to)
+{
+    const struct scene *scene = &list->scenes[i];
+    bool one_host = true;
+    for (size_t k = 0; k < list->n; k++) {
+        one_host = one_host && strcmp(list->scenes[k].host, scene->host) == 0;
+    }
+    if (!one_host) {
+        strbuf_printf(to, "%s on %s (%.6s): ", scene->engine, scene->cpu, scene->host);
+    } else if (list->n > 1) {
+        strbuf_printf(to, "With %s: ", scene->engine);
+    }
+}
 
 void scene_write_answer(const struct scene *scene, struct store *store, struct strbuf *to)
 {

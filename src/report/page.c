@@ -27,6 +27,7 @@ void page_write_html(const struct page *page, struct strbuf *to)
     if (page->two_axis->n_rows == 0) {
         write_paragraph(to, "note", "No pair of an MoE and a dense model was measured.");
     }
+    write_filled(page->engines, to);
     write_figures(page, to);
     write_verdicts(page, to);
     write_tables(page, to);
@@ -84,9 +85,7 @@ static void write_head(const struct page *page, struct strbuf *to)
     for (size_t i = 0; i < page->scenes->n; i++) {
         const struct scene *scene = &page->scenes->scenes[i];
         strbuf_clear(&text);
-        if (page->scenes->n > 1) {
-            strbuf_printf(&text, "%s on %s (%.6s): ", scene->engine, scene->cpu, scene->host);
-        }
+        scene_write_whose(page->scenes, i, &text);
         scene_write_answer(scene, page->store, &text);
         write_paragraph(to, "answer", text.failed || text.data == NULL ? "" : text.data);
         strbuf_clear(&text);

@@ -11,7 +11,7 @@ struct page {
     const char *out; /* where the figures lie */
     struct store *store;
     const struct scene_list *scenes;
-    const struct table *two_axis, *length_drop, *verdicts;
+    const struct table *two_axis, *engines, *length_drop, *verdicts;
     const struct table *tables; /* TABLES_N */
     const struct files_list *notes;
 };

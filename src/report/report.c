@@ -12,7 +12,7 @@
 struct report {
     struct store store;
     struct scene_list scenes;
-    struct table tables[TABLES_N], two_axis, length_drop, verdicts;
+    struct table tables[TABLES_N], two_axis, engines, length_drop, verdicts;
     struct files_list notes, written;
     struct strbuf text;
 };
@@ -80,6 +80,7 @@ void report_close(struct report **report)
         table_free(&closing->tables[i]);
     }
     table_free(&closing->two_axis);
+    table_free(&closing->engines);
     table_free(&closing->length_drop);
     table_free(&closing->verdicts);
     scene_list_free(&closing->scenes);
@@ -158,13 +159,17 @@ static enum mscope_status make_tables(struct report *report, struct mscope_error
         status = scene_fill_two_axis(&report->two_axis, &report->scenes, store, err);
     }
     if (status == MSCOPE_OK) {
+        status = scene_fill_engines(&report->engines, &report->scenes, store, err);
+    }
+    if (status == MSCOPE_OK) {
         status = scene_fill_length_drop(&report->length_drop, &report->scenes, store, err);
     }
     if (status == MSCOPE_OK) {
         status = verdict_fill(&report->verdicts, &report->scenes, store, err);
     }
-    struct table *const filled[] = {&report->two_axis, &report->length_drop, &report->verdicts};
-    for (size_t i = 0; i < 3 && status == MSCOPE_OK; i++) {
+    struct table *const filled[] = {&report->two_axis, &report->engines, &report->length_drop,
+                                    &report->verdicts};
+    for (size_t i = 0; i < 4 && status == MSCOPE_OK; i++) {
         status = table_keep(filled[i], store, err);
     }
     return status;
@@ -180,9 +185,9 @@ static enum mscope_status write_tables(struct report *report, const char *out,
     for (size_t i = 0; i < TABLES_N && status == MSCOPE_OK; i++) {
         status = write_table(report, &report->tables[i], out, err);
     }
-    const struct table *const filled[] = {&report->two_axis, &report->length_drop,
+    const struct table *const filled[] = {&report->two_axis, &report->engines, &report->length_drop,
                                           &report->verdicts};
-    for (size_t i = 0; i < 3 && status == MSCOPE_OK; i++) {
+    for (size_t i = 0; i < 4 && status == MSCOPE_OK; i++) {
         status = write_table(report, filled[i], out, err);
     }
     strbuf_free(&folder);
@@ -241,9 +246,9 @@ static enum mscope_status write_rows(struct report *report, const char *out,
 static enum mscope_status write_page(struct report *report, const struct report_settings *settings,
                                      struct mscope_error *err)
 {
-    const struct page page = {settings->out,     &report->store,       &report->scenes,
-                              &report->two_axis, &report->length_drop, &report->verdicts,
-                              report->tables,    &report->notes};
+    const struct page page = {settings->out,     &report->store,   &report->scenes,
+                              &report->two_axis, &report->engines, &report->length_drop,
+                              &report->verdicts, report->tables,   &report->notes};
     struct strbuf html = {0}, hardware = {0}, path = {0};
     page_write_html(&page, &html);
     page_write_hardware(&page, &hardware);
@@ -288,6 +293,7 @@ static void compose_text(struct report *report)
 {
     struct strbuf *text = &report->text;
     for (size_t i = 0; i < report->scenes.n; i++) {
+        scene_write_whose(&report->scenes, i, text);
         scene_write_answer(&report->scenes.scenes[i], &report->store, text);
         strbuf_printf(text, "\n");
         scene_write_figures(&report->scenes.scenes[i], &report->store, text);
@@ -298,6 +304,7 @@ static void compose_text(struct report *report)
                             "weights.\n\n");
     }
     const struct table *const shown[] = {&report->two_axis,
+                                         &report->engines,
                                          &report->tables[TABLES_THROUGHPUT],
                                          &report->tables[TABLES_MEMORY],
                                          &report->length_drop,

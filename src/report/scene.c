@@ -30,7 +30,7 @@ enum mscope_status scene_list_read(struct scene_list *list, struct store *store,
     enum mscope_status status = store_prepare(
         store, &query,
         "SELECT host_fingerprint, engine, max(cpu), max(threads) FROM headline_runs GROUP BY 1, 2"
-        " ORDER BY count(*) DESC, 1, 2",
+        " ORDER BY engine = 'moescope' DESC, count(*) DESC, 1, 2",
         NULL, err);
     if (status != MSCOPE_OK) {
         return status;

@@ -44,6 +44,12 @@ enum mscope_status scene_fill_two_axis(struct table *table, const struct scene_l
 enum mscope_status scene_fill_length_drop(struct table *table, const struct scene_list *list,
                                           struct store *store, struct mscope_error *err);
 
+/* moescope against every other engine of its host, model by model. */
+enum mscope_status scene_fill_engines(struct table *table, const struct scene_list *list,
+                                      struct store *store, struct mscope_error *err);
+
+/* "With llama.cpp: ", or with the host's name, where the list has more than one scene. */
+void scene_write_whose(const struct scene_list *list, size_t i, struct strbuf *to);
 /* The answer in one sentence, and the figures behind it, without markup. */
 void scene_write_answer(const struct scene *scene, struct store *store, struct strbuf *to);
 void scene_write_figures(const struct scene *scene, struct store *store, struct strbuf *to);

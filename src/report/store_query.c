@@ -24,7 +24,7 @@ static const char name_arms[] =
     "     THEN ' ' || COALESCE(quant, '') ELSE '' END"
     "  || CASE WHEN (SELECT count(DISTINCT synthetic) FROM kinds b WHERE b.label = a.label) > 1"
     "     THEN CASE WHEN synthetic THEN ' (synthetic)' ELSE ' (real)' END ELSE '' END"
-    "  || CASE WHEN (SELECT count(DISTINCT engine) FROM kinds) > 1"
+    "  || CASE WHEN (SELECT count(DISTINCT engine) FROM kinds) > 1 AND engine IS NOT 'moescope'"
     "     THEN ' on ' || COALESCE(engine, '?') ELSE '' END"
     "  || CASE WHEN (SELECT count(DISTINCT host_fingerprint) FROM kinds) > 1"
     "     THEN ' @' || substr(host_fingerprint, 1, 6) ELSE '' END AS arm,"
@@ -37,7 +37,7 @@ static const char name_arms[] =
     "  COALESCE(NULLIF(rows.model_label, ''), NULLIF(rows.model, ''), NULLIF(rows.model_file, ''),"
     "  'unknown model'));"
     "CREATE TABLE arms AS SELECT arm, row_number() OVER (ORDER BY max(is_moe) DESC, min(active),"
-    "  arm) AS arm_rank FROM named GROUP BY arm;"
+    "  min(label), min(engine IS NOT 'moescope'), arm) AS arm_rank FROM named GROUP BY arm;"
     "UPDATE rows SET arm_rank = (SELECT arm_rank FROM arms WHERE arms.arm = rows.arm);"
     "DROP TABLE kinds; DROP TABLE named;";
 

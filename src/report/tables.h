@@ -31,6 +31,6 @@ enum tables_id { /* in the order of the page */
 extern const struct table_spec tables_list[TABLES_N]; /* each by SQL, in this order */
 
 /* Filled by code. */
-extern const struct table_spec tables_two_axis, tables_length_drop, tables_verdicts;
+extern const struct table_spec tables_two_axis, tables_engines, tables_length_drop, tables_verdicts;
 
 #endif

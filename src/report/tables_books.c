@@ -161,6 +161,27 @@ const struct table_spec tables_two_axis = {
     "Memory: the dense model whose file is nearest in size. Looking at one axis alone misleads.",
     two_axis, NULL};
 
+static const struct table_column engines[] = {WORDS("host", "host", TABLE_MINOR),
+                                              WORDS("arm", "model", 0),
+                                              WORDS("against", "against", 0),
+                                              WORDS("engine", "engine", TABLE_MINOR),
+                                              RATIO("decode_ratio", "decode ×", 0),
+                                              RATIO("decode_ratio_low", "from", TABLE_MINOR),
+                                              RATIO("decode_ratio_high", "to", TABLE_MINOR),
+                                              WORDS("decode_interval", "95 %", 0),
+                                              RATIO("prefill_ratio", "prefill ×", 0),
+                                              RATIO("prefill_ratio_low", "from", TABLE_MINOR),
+                                              RATIO("prefill_ratio_high", "to", TABLE_MINOR),
+                                              WORDS("prefill_interval", "95 %", 0),
+                                              RATIO("memory_ratio", "peak memory ×", 0),
+                                              SYNTHETIC,
+                                              {0}};
+const struct table_spec tables_engines = {
+    "engines", "moescope against other engines",
+    "Rates and memory of moescope divided by the other engine's with the same model and prompts; "
+    "95 % is the interval of the ratio, paired by prompt.",
+    engines, NULL};
+
 static const struct table_column length_drop[] = {
     WORDS("host", "host", TABLE_MINOR),
     WORDS("arm", "model", 0),

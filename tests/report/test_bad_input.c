@@ -175,13 +175,18 @@ static void rows_of_an_engine_that_knows_little_leave_gaps_not_zeros(void **stat
     }
     struct report *report = rows_report(&file, NULL);
     assert_near(read_number(&file, "throughput", "arm=OLMoE-1B-7B on http", "decode_tps"), 7, 0);
-    assert_near(read_number(&file, "throughput", "arm=OLMoE-1B-7B on moescope", "decode_tps"), 14,
-                0);
+    assert_near(read_number(&file, "throughput", "arm=OLMoE-1B-7B", "decode_tps"), 14, 0);
     struct strbuf text = read_text(&file, "tables/memory.csv");
     assert_non_null(strstr(text.data, "OLMoE-1B-7B on http,0,,,,"));
     strbuf_free(&text);
     /* its sizes are known from the other engine's rows, so it has a scene of its own */
     assert_int_equal(read_count(&file, "two_axis", "engine=http"), 1);
+    assert_near(read_number(&file, "engines", "arm=OLMoE-1B-7B; engine=http", "decode_ratio"), 2,
+                1e-9);
+    text = read_text(&file, "tables/engines.csv"); /* no rates of prefill, no memory: no ratios */
+    assert_non_null(strstr(text.data, "OLMoE-1B-7B,OLMoE-1B-7B on http,http,2,"));
+    assert_non_null(strstr(text.data, ",,,,,"));
+    strbuf_free(&text);
     report_close(&report);
 }
 

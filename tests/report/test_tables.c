@@ -261,6 +261,43 @@ static void bench_and_energy_have_their_own_tables(void **state)
     rows_remove(&other);
 }
 
+static void engines_are_compared_model_by_model_and_prompt_by_prompt(void **state)
+{
+    (void)state;
+    struct rows_file other;
+    rows_open(&other);
+    for (int i = 0; i < 2 * ROWS_N_MODELS * 4; i++) {
+        char prompt[16];
+        struct record row;
+        bool ours = i % 2 == 0;
+        int p = i / 2 % 4;
+        rows_fill(&row, &(struct rows_run){&rows_models[i / 8], "experiment_1_efficiency",
+                                           rows_prompt(prompt, p), NULL, 100, 2, 1, 1 + p / 4.0});
+        if (!ours) {
+            record_set_text(&row.engine, "llama.cpp", NULL);
+            record_set_text(&row.session_id, "theirs", NULL); /* else the same row twice */
+            row.decode_tps /= p % 2 == 0 ? 1.1 : 1.2;
+            row.prefill_tps *= 2;
+        }
+        rows_append(&other, &row);
+    }
+    struct report *report = rows_report(&other, NULL);
+    assert_int_equal(read_count(&other, "engines", "engine=llama.cpp"), ROWS_N_MODELS);
+    const char *where = "arm=Gemma-2-2B; against=Gemma-2-2B on llama.cpp";
+    assert_near(read_number(&other, "engines", where, "decode_ratio"), sqrt(1.1 * 1.2), 1e-9);
+    /* Student's t, three degrees of freedom, over the logarithms of four ratios */
+    double half = 3.182446305284263 * log(1.2 / 1.1) / sqrt(3) / 2;
+    assert_near(read_number(&other, "engines", where, "decode_ratio_low"),
+                sqrt(1.1 * 1.2) * exp(-half), 1e-8);
+    assert_near(read_number(&other, "engines", where, "prefill_ratio"), 0.5, 1e-9);
+    assert_near(read_number(&other, "engines", where, "memory_ratio"), 1, 1e-9);
+    const char *text = report_text(report); /* ours first */
+    assert_ptr_equal(strstr(text, "With moescope: "), text);
+    assert_non_null(strstr(text, "With llama.cpp: "));
+    report_close(&report);
+    rows_remove(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +312,7 @@ int main(void)
         cmocka_unit_test(thread_sweep_names_the_best_and_what_the_headline_loses),
         cmocka_unit_test(bookkeeping_names_hosts_models_builds_and_files),
         cmocka_unit_test(long_form_has_a_line_for_every_row),
+        cmocka_unit_test(engines_are_compared_model_by_model_and_prompt_by_prompt),
         cmocka_unit_test(bench_and_energy_have_their_own_tables),
     };
     return cmocka_run_group_tests(tests, make, clean);

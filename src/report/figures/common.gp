@@ -29,7 +29,7 @@ cut(l) = strstrt(l, ' on ') ? strstrt(l, ' on ') : strstrt(l, ' @')
 stacked(i) = cut(label(i)) > 0 ? label(i)[1:cut(label(i)) - 1]."\n".label(i)[cut(label(i)) + 1:] : label(i)
 part_width(l) = cut(l) > 0 ? larger(cut(l) - 1, strlen(l) - cut(l)) : strlen(l)
 margin(n) = (widest = 10, sum [i=1:n] (widest = larger(widest, part_width(label(i))), 0), smaller(2 + 1.0 * widest, 30))
-bar_height(n) = (lines = 1, sum [i=1:n] (lines = cut(label(i)) > 0 ? 2 : lines, 0), lines == 2 ? 40 : 30)
+bar_height(n) = (lines = 1, sum [i=1:n] (lines = cut(label(i)) > 0 ? 2 : lines, 0), lines == 2 ? 48 : 30)
 # NaN is a value that was not measured: no mark, no interval, nothing to stack.
 field(c) = strcol(c) eq 'NaN' ? NaN : real(strcol(c))
 extra(c) = strcol(c) eq 'NaN' ? 0 : real(strcol(c))
@@ -54,7 +54,7 @@ start(format) = format eq 'svg' ? \
 
 # What was measured, said in every drawing: in the title of its first panel.
 n_points = 0; n_synthetic = 0
-stats name.'.csv' skip 1 using (n_points = n_points + 1, n_synthetic = n_synthetic + column(origin)) nooutput
+stats name.'.csv' skip 1 using (n_points = n_points + 1, n_synthetic = n_synthetic + extra(origin)) nooutput
 set tmargin 1.8
 stand_ins = n_synthetic == 0 ? '' : (n_synthetic == n_points ? '' : 'partly ').'synthetic stand-ins'
 titled(text) = text.(text eq '' || stand_ins eq '' ? '' : ' · ').stand_ins
