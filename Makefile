@@ -20,7 +20,9 @@ all: deps ## build the program: build/moescope
 	@$(call build,release)
 	@ln -sfn release/moescope build/moescope
 
-demo: all ## build, measure four synthetic models of true shape, show tables and a page
+demo: deps ## build, measure four synthetic models of true shape, show tables and a page
+	@$(call build,release,moescope)
+	@ln -sfn release/moescope build/moescope
 	@tools/demo build/moescope build/models build/demo
 
 check: all ## build and run every test
@@ -65,9 +67,9 @@ deps:
 dev-deps:
 	@tools/deps --dev
 
-# $(call build,PRESET): the configure step prints only when it fails.
+# $(call build,PRESET[,TARGET]): the configure step prints only when it fails.
 define build
 mkdir -p build && \
 { cmake --preset $(1) -DMSCOPE_WERROR=$(WERROR) > build/configure-$(1).log 2>&1 || { cat build/configure-$(1).log; exit 1; }; } && \
-cmake --build --preset $(1) -j $(JOBS)
+cmake --build --preset $(1) -j $(JOBS) $(if $(2),--target $(2))
 endef
