@@ -79,7 +79,7 @@ typedef void kernel_add_scaled_fn(float *dst, const float *x, float scale, int n
 enum kernel_kv { KERNEL_KV_F32, KERNEL_KV_F16, KERNEL_KV_Q8_0, KERNEL_N_KV };
 
 struct kernels {
-    const char *level; /* "ref", "avx2", "avx512", "neon", "neon-dotprod" */
+    const char *level; /* "ref", "avx2", "avx512", "neon", "neon-dotprod", "neon-i8mm" */
     kernel_quantize_fn *quantize_q8_0, *quantize_q8_1, *quantize_q8_k;
     kernel_matmul_fn *matmul[DTYPE_COUNT];         /* NULL for types that hold no weights */
     kernel_dequantize_fn *dequantize[DTYPE_COUNT]; /* NULL likewise */

@@ -10,6 +10,11 @@ TILES_INLINE int32x4_t neon_dot(int32x4_t sum, int8x16_t a, int8x16_t b)
     return vpadalq_s16(sum, vmlal_high_s8(pairs, a, b));
 }
 
-#define NEON_NAME(type) neon_matmul_##type
+#define NEON_NAME(type)       neon_matmul_##type
+#define NEON_ONE_SIMPLE(type) NULL
+#define NEON_ONE_SUPER(type)  row_##type
+#include "kernels/neon_dots.h"
 #include "kernels/neon_simple.h"
+#include "kernels/neon_super_row.h"
+
 #include "kernels/neon_super.h"

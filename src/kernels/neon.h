@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the *_neon.c and *_dotprod.c files only: the kernels of the levels "neon" (what every
- * 64-bit ARM CPU has) and "neon-dotprod" (SDOT of Armv8.2) by topic, and the small helpers they
- * share.
+ * Inside the *_neon.c, *_dotprod.c and *_i8mm.c files only: the kernels of the levels "neon" (what
+ * every 64-bit ARM CPU has), "neon-dotprod" (SDOT of Armv8.2) and "neon-i8mm" (SMMLA of Armv8.6) by
+ * topic, and the small helpers they share.
  */
 #ifndef KERNELS_NEON_H
 #define KERNELS_NEON_H
@@ -23,6 +23,10 @@ kernel_matmul_fn dotprod_matmul_q4_0, dotprod_matmul_q4_1, dotprod_matmul_q5_0, 
     dotprod_matmul_q8_0, dotprod_matmul_iq4_nl, dotprod_matmul_mxfp4;
 kernel_matmul_fn dotprod_matmul_q2_k, dotprod_matmul_q3_k, dotprod_matmul_q4_k, dotprod_matmul_q5_k,
     dotprod_matmul_q6_k, dotprod_matmul_iq4_xs;
+kernel_matmul_fn i8mm_matmul_q4_0, i8mm_matmul_q4_1, i8mm_matmul_q5_0, i8mm_matmul_q5_1,
+    i8mm_matmul_q8_0, i8mm_matmul_iq4_nl, i8mm_matmul_mxfp4;
+kernel_matmul_fn i8mm_matmul_q2_k, i8mm_matmul_q3_k, i8mm_matmul_q4_k, i8mm_matmul_q5_k,
+    i8mm_matmul_q6_k, i8mm_matmul_iq4_xs;
 kernel_quantize_fn neon_quantize_q8_0, neon_quantize_q8_1, neon_quantize_q8_k;
 kernel_rms_norm_fn neon_rms_norm;
 kernel_glu_fn neon_silu_mul, neon_gelu_mul;

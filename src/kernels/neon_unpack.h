@@ -18,6 +18,17 @@ typedef void neon_super_fn(struct neon_super *w, const uint8_t *block);
 /* Elements 128h .. 128h+127 as signed bytes, offsets taken off. */
 typedef void neon_half_fn(int8x16_t quants[8], const uint8_t *block, const int half);
 
+/* Minima times the sums of 16 activations, to be added over the lanes. */
+TILES_INLINE int32x4_t neon_dot_mins(const int16x8_t mins[2], const struct block_q8_k *act)
+{
+    int16x8_t sums0 = vreinterpretq_s16_u8(vld1q_u8(act->bsums));
+    int16x8_t sums1 = vreinterpretq_s16_u8(vld1q_u8(act->bsums + 16));
+    int32x4_t dot = vmull_s16(vget_low_s16(mins[0]), vget_low_s16(sums0));
+    dot = vmlal_high_s16(dot, mins[0], sums0);
+    dot = vmlal_s16(dot, vget_low_s16(mins[1]), vget_low_s16(sums1));
+    return vmlal_high_s16(dot, mins[1], sums1);
+}
+
 /* Q4_K and Q5_K begin alike: d, dmin, then the packed scales and minima. */
 TILES_INLINE void neon_super_q45_k(struct neon_super *w, const uint8_t *block)
 {

@@ -16,6 +16,7 @@ static const struct kernel_peaks all[] = {
 #elif defined(__aarch64__)
     {"neon", peak_fp32_neon, peak_int8_neon},
     {"neon-dotprod", peak_fp32_neon, peak_int8_dotprod},
+    {"neon-i8mm", peak_fp32_neon, peak_int8_i8mm},
 #endif
 };
 

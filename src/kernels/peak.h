@@ -35,7 +35,7 @@ kernel_peak_fn peak_fp32_avx2, peak_int8_avx2;
 kernel_peak_fn peak_fp32_avx512, peak_int8_avx512;
 #endif
 #if defined(__aarch64__)
-kernel_peak_fn peak_fp32_neon, peak_int8_neon, peak_int8_dotprod;
+kernel_peak_fn peak_fp32_neon, peak_int8_neon, peak_int8_dotprod, peak_int8_i8mm;
 #endif
 
 #endif

@@ -28,6 +28,7 @@ static const struct {
 #elif defined(__aarch64__)
     {"neon", kernels_fill_neon},
     {"neon-dotprod", kernels_fill_neon_dotprod},
+    {"neon-i8mm", kernels_fill_neon_i8mm},
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
@@ -61,8 +62,10 @@ const char *const *kernels_levels(void)
     static const char *const names[][4] = {
         {"ref", NULL}, {"ref", "avx2", NULL}, {"ref", "avx2", "avx512", NULL}};
 #elif defined(__aarch64__)
-    static const char *const names[][4] = {
-        {"ref", NULL}, {"ref", "neon", NULL}, {"ref", "neon", "neon-dotprod", NULL}};
+    static const char *const names[][5] = {{"ref", NULL},
+                                           {"ref", "neon", NULL},
+                                           {"ref", "neon", "neon-dotprod", NULL},
+                                           {"ref", "neon", "neon-dotprod", "neon-i8mm", NULL}};
 #else
     static const char *const names[][4] = {{"ref", NULL}};
 #endif
@@ -88,7 +91,11 @@ static int n_levels_here(void)
 static int n_levels_here(void)
 {
 #if defined(__linux__)
-    return (getauxval(AT_HWCAP) & 1ul << 20) != 0 ? 3 : 2; /* HWCAP_ASIMDDP */
+    bool dotprod = (getauxval(AT_HWCAP) & 1ul << 20) != 0; /* HWCAP_ASIMDDP */
+    bool i8mm = (getauxval(AT_HWCAP2) & 1ul << 13) != 0;   /* HWCAP2_I8MM */
+    return !dotprod ? 2 : i8mm ? 4 : 3;
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+    return 4;
 #elif defined(__ARM_FEATURE_DOTPROD)
     return 3;
 #else
