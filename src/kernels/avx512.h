@@ -13,6 +13,9 @@ kernel_matmul_fn avx512_matmul_q4_0, avx512_matmul_q4_1, avx512_matmul_q5_0, avx
     avx512_matmul_q8_0, avx512_matmul_iq4_nl, avx512_matmul_mxfp4;
 kernel_matmul_fn avx512_matmul_q2_k, avx512_matmul_q3_k, avx512_matmul_q4_k, avx512_matmul_q5_k,
     avx512_matmul_q6_k, avx512_matmul_iq4_xs;
+/* The same for one to three activations. */
+kernel_matmul_fn avx512_decode_q2_k, avx512_decode_q3_k, avx512_decode_q4_k, avx512_decode_q5_k,
+    avx512_decode_q6_k, avx512_decode_iq4_xs;
 kernel_kv_scores_fn avx512_kv_scores_f32, avx512_kv_scores_f16, avx512_kv_scores_q8_0;
 kernel_kv_mix_fn avx512_kv_mix_f32, avx512_kv_mix_f16, avx512_kv_mix_q8_0;
 

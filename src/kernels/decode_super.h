@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the AVX-512 files only: super-blocks of one row taken apart for few activations. Heads
+ * (scales, minima, d) of up to eight blocks at a time, then the quants of one block by half, as two
+ * vectors of 64 unsigned bytes in the order of enum decode_order; offsets stay in the bytes.
+ */
+#ifndef KERNELS_DECODE_SUPER_H
+#define KERNELS_DECODE_SUPER_H
+
+#include "kernels/avx2_rows.h"
+#include "kernels/avx2_super.h"
+
+#include <stddef.h>
+
+/* Of eight blocks; of those beyond the end, d and dmin are zero and the rest is not read. */
+struct decode_head {
+    _Alignas(64) int16_t scales[ROWS][16]; /* of each group; 8 with groups of 32 */
+    _Alignas(64) int16_t mins[ROWS * 16];  /* of block b from b * 8 or b * 16 on */
+    __m256 d, dmin;
+};
+
+/* Which elements of 128 the low and the high vector have. */
+enum decode_order {
+    DECODE_IN_ORDER, /* 0 .. 63, 64 .. 127 */
+    DECODE_BY_32,    /* 0 .. 31 and 64 .. 95, the others */
+    DECODE_BY_16,    /* 0 .. 15, 32 .. 47, ..., the others */
+};
+
+typedef void decode_head_fn(struct decode_head *head, const uint8_t *blocks, const int n);
+typedef void decode_quants_fn(__m512i *low, __m512i *high, const uint8_t *block, const int half);
+
+/* 64 bytes, loaded once: GCC would load them anew for each use, and most straddle a cache line. */
+TILES_INLINE __m512i decode_load(const uint8_t *p)
+{
+    __m512i v = _mm512_loadu_si512(p);
+    __asm__("" : "+v"(v));
+    return v;
+}
+
+TILES_INLINE __m512i decode_nibbles_low(__m512i bytes)
+{
+    return _mm512_and_si512(bytes, _mm512_set1_epi8(15));
+}
+
+TILES_INLINE __m512i decode_nibbles_high(__m512i bytes)
+{
+    return _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(15));
+}
+
+/* bits | (more & mask) */
+TILES_INLINE __m512i decode_or_and(__m512i bits, __m512i more, __m512i mask)
+{
+    return _mm512_ternarylogic_epi64(bits, more, mask, 0xf8);
+}
+
+/* 16 words: one count for the words of the low 32 bytes, another for those of the high ones. */
+TILES_INLINE __m512i decode_counts(const short low, const short high)
+{
+    return _mm512_inserti64x4(_mm512_set1_epi16(low), _mm256_set1_epi16(high), 1);
+}
+
+/* d in the low, dmin in the high half of each lane. */
+TILES_INLINE void decode_scale_pairs(struct decode_head *head, __m256i pairs)
+{
+    __m256i both = _mm256_packus_epi32(_mm256_and_si256(pairs, _mm256_set1_epi32(0xffff)),
+                                       _mm256_srli_epi32(pairs, 16));
+    both = _mm256_permute4x64_epi64(both, 0xd8);
+    head->d = _mm256_cvtph_ps(_mm256_castsi256_si128(both));
+    head->dmin = _mm256_cvtph_ps(_mm256_extracti128_si256(both, 1));
+}
+
+/* d, and dmin if there is one, of blocks that are n <= 8. */
+TILES_INLINE void decode_scales_at(struct decode_head *head, const uint8_t *d, size_t block_bytes,
+                                   const int n, const size_t n_bytes)
+{
+    uint32_t bits[ROWS] = {0};
+    TILES_UNROLL
+    for (int b = 0; b < n; b++) {
+        memcpy(&bits[b], d + (size_t)b * block_bytes, n_bytes);
+    }
+    decode_scale_pairs(head, avx2_load(bits));
+}
+
+/* The first 16 bytes of four blocks, zero beyond the nth. */
+TILES_INLINE __m512i decode_first16(const uint8_t *blocks, size_t block_bytes, const int n)
+{
+    __m512i v = n > 0 ? _mm512_castsi128_si512(avx2_load128(blocks)) : _mm512_setzero_si512();
+    v = n > 0 ? _mm512_zextsi128_si512(_mm512_castsi512_si128(v)) : v;
+    v = n > 1 ? _mm512_inserti32x4(v, avx2_load128(blocks + block_bytes), 1) : v;
+    v = n > 2 ? _mm512_inserti32x4(v, avx2_load128(blocks + 2 * block_bytes), 2) : v;
+    v = n > 3 ? _mm512_inserti32x4(v, avx2_load128(blocks + 3 * block_bytes), 3) : v;
+    return v;
+}
+
+/* Q4_K and Q5_K: d, dmin, 6-bit scales and minima in the first 16 bytes; see block_k4_scale. */
+TILES_INLINE void decode_head_q45_k(struct decode_head *head, const uint8_t *blocks,
+                                    size_t block_bytes, const int n)
+{
+    /* dwords of a lane: d and dmin, then s0, s4, s8 */
+    const __m512i down0 = _mm512_set4_epi32(4, 0, 0, 0);
+    const __m512i mask0 = _mm512_set4_epi32(0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f);
+    const __m512i mask1 = _mm512_set4_epi32(0x30303030, 0, 0x30303030, 0);
+    __m512i first[2];
+    TILES_UNROLL
+    for (int i = 0; i < 2; i++) {
+        first[i] = decode_first16(blocks + (size_t)(4 * i) * block_bytes, block_bytes, n - 4 * i);
+        /* s0, s8, s4, s8 with their low bits; two more bits from -, s0, -, s4 */
+        __m512i low = _mm512_shuffle_epi32(first[i], (_MM_PERM_ENUM)_MM_SHUFFLE(3, 2, 3, 1));
+        __m512i high = _mm512_shuffle_epi32(first[i], (_MM_PERM_ENUM)_MM_SHUFFLE(2, 2, 1, 1));
+        low = _mm512_and_si512(_mm512_srlv_epi32(low, down0), mask0);
+        __m512i bytes = decode_or_and(low, _mm512_srli_epi32(high, 2), mask1);
+        __m512i scales = _mm512_unpacklo_epi8(bytes, _mm512_setzero_si512());
+        __m512i mins = _mm512_unpackhi_epi8(bytes, _mm512_setzero_si512());
+        _mm512_store_si512(head->mins + 32 * i, mins);
+        for (int b = 0; b < 4; b++) {
+            __m128i lane = b == 0   ? _mm512_castsi512_si128(scales)
+                           : b == 1 ? _mm512_extracti32x4_epi32(scales, 1)
+                           : b == 2 ? _mm512_extracti32x4_epi32(scales, 2)
+                                    : _mm512_extracti32x4_epi32(scales, 3);
+            _mm_store_si128((__m128i *)(void *)head->scales[4 * i + b], lane);
+        }
+    }
+    const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
+    __m512i pairs = _mm512_permutex2var_epi32(first[0], every, first[1]);
+    decode_scale_pairs(head, _mm512_castsi512_si256(pairs));
+}
+
+TILES_INLINE void decode_head_q4_k(struct decode_head *head, const uint8_t *blocks, const int n)
+{
+    decode_head_q45_k(head, blocks, sizeof(struct block_q4_k), n);
+}
+
+TILES_INLINE void decode_head_q5_k(struct decode_head *head, const uint8_t *blocks, const int n)
+{
+    decode_head_q45_k(head, blocks, sizeof(struct block_q5_k), n);
+}
+
+TILES_INLINE void decode_head_q6_k(struct decode_head *head, const uint8_t *blocks, const int n)
+{
+    const struct block_q6_k *block = (const void *)blocks;
+    TILES_UNROLL
+    for (int b = 0; b < n; b++) {
+        __m256i scales = _mm256_cvtepi8_epi16(avx2_load128(block[b].scales));
+        _mm256_store_si256((__m256i *)(void *)head->scales[b], scales);
+    }
+    decode_scales_at(head, block->d, sizeof *block, n, 2);
+}
+
+TILES_INLINE void decode_head_q3_k(struct decode_head *head, const uint8_t *blocks, const int n)
+{
+    const struct block_q3_k *block = (const void *)blocks;
+    TILES_UNROLL
+    for (int b = 0; b < n; b++) {
+        __m256i even_odd = avx2_head_q3_k((const uint8_t *)&block[b]).sum_scales;
+        _mm256_store_si256((__m256i *)(void *)head->scales[b], even_odd);
+    }
+    decode_scales_at(head, block->d, sizeof *block, n, 2);
+}
+
+TILES_INLINE void decode_head_q2_k(struct decode_head *head, const uint8_t *blocks, const int n)
+{
+    const struct block_q2_k *block = (const void *)blocks;
+    const __m128i mask = _mm_set1_epi8(15);
+    TILES_UNROLL
+    for (int b = 0; b < n; b++) {
+        __m128i bytes = avx2_load128(block[b].scales);
+        __m128i mins = _mm_and_si128(_mm_srli_epi16(bytes, 4), mask);
+        _mm256_store_si256((__m256i *)(void *)head->scales[b],
+                           _mm256_cvtepu8_epi16(_mm_and_si128(bytes, mask)));
+        _mm256_store_si256((__m256i *)(void *)(head->mins + 16 * b), _mm256_cvtepu8_epi16(mins));
+    }
+    decode_scales_at(head, block->d, sizeof *block, n, 4);
+}
+
+TILES_INLINE void decode_head_iq4_xs(struct decode_head *head, const uint8_t *blocks, const int n)
+{
+    const struct block_iq4_xs *block = (const void *)blocks;
+    TILES_UNROLL
+    for (int b = 0; b < n; b++) {
+        __m256i scales = avx2_head_iq4_xs((const uint8_t *)&block[b]).scales;
+        _mm_store_si128((__m128i *)(void *)head->scales[b], _mm256_castsi256_si128(scales));
+    }
+    decode_scales_at(head, block->d, sizeof *block, n, 2);
+}
+
+TILES_INLINE void decode_quants_q4_k(__m512i *low, __m512i *high, const uint8_t *block,
+                                     const int half)
+{
+    const struct block_q4_k *b = (const void *)block;
+    __m512i packed = decode_load(b->qs + 64 * half);
+    *low = decode_nibbles_low(packed);
+    *high = decode_nibbles_high(packed);
+}
+
+TILES_INLINE void decode_quants_q5_k(__m512i *low, __m512i *high, const uint8_t *block,
+                                     const int half)
+{
+    const struct block_q5_k *b = (const void *)block;
+    const __m512i bit = _mm512_set1_epi8(16);
+    __m512i packed = decode_load(b->qs + 64 * half);
+    __m512i fifth = _mm512_broadcast_i64x4(avx2_load(b->qh));
+    /* bits 4h and 4h + 2 to bit 4, then 4h + 1 and 4h + 3 */
+    __m512i even = half == 0 ? _mm512_sllv_epi16(fifth, decode_counts(4, 2))
+                             : _mm512_srlv_epi16(fifth, decode_counts(0, 2));
+    __m512i odd = half == 0 ? _mm512_sllv_epi16(fifth, decode_counts(3, 1))
+                            : _mm512_srlv_epi16(fifth, decode_counts(1, 3));
+    *low = decode_or_and(decode_nibbles_low(packed), even, bit);
+    *high = decode_or_and(decode_nibbles_high(packed), odd, bit);
+}
+
+TILES_INLINE void decode_quants_q6_k(__m512i *low, __m512i *high, const uint8_t *block,
+                                     const int half)
+{
+    const struct block_q6_k *b = (const void *)block;
+    const __m512i bits = _mm512_set1_epi8(0x30);
+    __m512i packed = decode_load(b->ql + 64 * half);
+    __m512i upper = _mm512_broadcast_i64x4(avx2_load(b->qh + 32 * half));
+    *low = decode_or_and(decode_nibbles_low(packed), _mm512_sllv_epi16(upper, decode_counts(4, 2)),
+                         bits);
+    *high = decode_or_and(decode_nibbles_high(packed),
+                          _mm512_srlv_epi16(upper, decode_counts(0, 2)), bits);
+}
+
+TILES_INLINE void decode_quants_q2_k(__m512i *low, __m512i *high, const uint8_t *block,
+                                     const int half)
+{
+    const struct block_q2_k *b = (const void *)block;
+    const __m512i three = _mm512_set1_epi8(3);
+    __m512i packed = _mm512_broadcast_i64x4(avx2_load(b->qs + 32 * half));
+    *low = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(0, 2)), three);
+    *high = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(4, 6)), three);
+}
+
+/* 0 .. 7, offset 4. */
+TILES_INLINE void decode_quants_q3_k(__m512i *low, __m512i *high, const uint8_t *block,
+                                     const int half)
+{
+    const struct block_q3_k *b = (const void *)block;
+    const __m512i three = _mm512_set1_epi8(3), four = _mm512_set1_epi8(4);
+    __m512i packed = _mm512_broadcast_i64x4(avx2_load(b->qs + 32 * half));
+    __m512i mask = _mm512_broadcast_i64x4(avx2_load(b->hmask));
+    /* bits 4h .. 4h + 3 of the mask to bit 2 */
+    __m512i bit0 = half == 0 ? _mm512_sllv_epi16(mask, decode_counts(2, 1))
+                             : _mm512_srlv_epi16(mask, decode_counts(2, 3));
+    __m512i bit2 = half == 0 ? _mm512_srlv_epi16(mask, decode_counts(0, 1))
+                             : _mm512_srlv_epi16(mask, decode_counts(4, 5));
+    __m512i two0 = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(0, 2)), three);
+    __m512i two2 = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(4, 6)), three);
+    *low = decode_or_and(two0, bit0, four);
+    *high = decode_or_and(two2, bit2, four);
+}
+
+/* Offset 128. */
+TILES_INLINE void decode_quants_iq4_xs(__m512i *low, __m512i *high, const uint8_t *block,
+                                       const int half)
+{
+    const struct block_iq4_xs *b = (const void *)block;
+    __m512i levels = _mm512_broadcast_i32x4(avx2_load128(block_iq4_values));
+    levels = _mm512_xor_si512(levels, _mm512_set1_epi8((char)128));
+    __m512i packed = decode_load(b->qs + 64 * half);
+    *low = _mm512_shuffle_epi8(levels, decode_nibbles_low(packed));
+    *high = _mm512_shuffle_epi8(levels, decode_nibbles_high(packed));
+}
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Matmul of the types in super-blocks of 256 with one to three Q8_K activations, AVX-512 VNNI: rows
+ * one after the other as memory has them, eight blocks at a time. Products of four bytes fit 16
+ * bits, so two vectors of sums become one, which is multiplied with the scales and added up in one
+ * instruction. The integers of eight blocks are brought into lanes; the float terms are those of
+ * AVX2 in the same order, so all levels and paths give the same bits.
+ */
+#include "kernels/avx512.h"
+#include "kernels/decode_super.h"
+
+enum {
+    DECODE_BLOCKS = 32, /* blocks of an activation that are prepared at a time */
+    DECODE_ROWS = 64,   /* rows that pass over them */
+
+    /* Bytes ahead: far to the second level, whose many buffers hide memory, near to the first. */
+    DECODE_PREFETCH_L2 = 6144,
+    DECODE_PREFETCH_L1 = 768,
+};
+
+/* What the compiler sees of a type as constants. */
+struct decode_type {
+    size_t block_bytes;
+    enum decode_order order;
+    int group;        /* elements that share a scale: 16 or 32 */
+    int has_min;      /* else: */
+    int offset_shift; /* what is taken off the bytes is 1 << offset_shift */
+    int is_wide;      /* sums of four products need more than 16 bits */
+};
+
+/* Blocks of one activation, aligned and in the order of the quants. */
+struct decode_act {
+    _Alignas(64) int8_t qs[DECODE_BLOCKS][SUPER_BLOCK_ELEMS];
+    _Alignas(64) int16_t sums[DECODE_BLOCKS * 16]; /* of each group: 8 or 16 a block */
+    float d[DECODE_BLOCKS];
+};
+
+/* 128 elements to the order of the low and high vectors. */
+TILES_INLINE void order_half(int8_t *dst, const int8_t *src, const enum decode_order order)
+{
+    const __m512i by_32_low = _mm512_setr_epi64(0, 1, 2, 3, 8, 9, 10, 11);
+    const __m512i by_32_high = _mm512_setr_epi64(4, 5, 6, 7, 12, 13, 14, 15);
+    const __m512i by_16_low = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
+    const __m512i by_16_high = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
+    __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
+    __m512i low = a, high = b;
+    if (order != DECODE_IN_ORDER) {
+        low = _mm512_permutex2var_epi64(a, order == DECODE_BY_32 ? by_32_low : by_16_low, b);
+        high = _mm512_permutex2var_epi64(a, order == DECODE_BY_32 ? by_32_high : by_16_high, b);
+    }
+    _mm512_store_si512(dst, low);
+    _mm512_store_si512(dst + 64, high);
+}
+
+/* n blocks; up to the next multiple of eight the others are zero. */
+TILES_INLINE void prepare_act(struct decode_act *out, const struct block_q8_k *blocks, int n,
+                              const struct decode_type *type)
+{
+    const size_t n_sums = type->group == 32 ? 8 : 16;
+    for (int b = 0; b < n; b++) {
+        order_half(out->qs[b], blocks[b].qs, type->order);
+        order_half(out->qs[b] + 128, blocks[b].qs + 128, type->order);
+        __m256i sums = avx2_load(blocks[b].bsums);
+        int16_t *to = out->sums + (size_t)b * n_sums;
+        if (type->group == 32) { /* 32 * 127 * 2 fits 16 bits */
+            __m256i pairs = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+            _mm_store_si128((__m128i *)(void *)to, _mm256_cvtepi32_epi16(pairs));
+        } else {
+            _mm256_store_si256((__m256i *)(void *)to, sums);
+        }
+        out->d[b] = block_f32(blocks[b].d);
+    }
+    for (int b = n; b % ROWS != 0; b++) {
+        memset(out->sums + (size_t)b * n_sums, 0, n_sums * sizeof *out->sums);
+        out->d[b] = 0.0f;
+    }
+}
+
+/* A scale four times, as shuffle control: that of quadword i (0 .. 7) of the packed sums. */
+TILES_INLINE long long scale_at(const int i, const int half, const struct decode_type *type)
+{
+    const int lane = i / 2, is_high = i % 2;
+    const int word = type->order == DECODE_IN_ORDER ? lane + 4 * is_high
+                     : type->order == DECODE_BY_32  ? 4 * half + lane / 2 * 2 + is_high
+                                                    : 4 * half + lane;
+    return 0x0100010001000100 + 0x0202020202020202 * word;
+}
+
+/* Each scale of a half four times: lane by lane those of the low, then of the high vector. */
+TILES_INLINE __m512i half_scales(const int16_t *scales, const int half,
+                                 const struct decode_type *type)
+{
+    __m128i words = avx2_load128(scales + (type->group == 32 ? 0 : 8 * half));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(words),
+                               _mm512_setr_epi64(scale_at(0, half, type), scale_at(1, half, type),
+                                                 scale_at(2, half, type), scale_at(3, half, type),
+                                                 scale_at(4, half, type), scale_at(5, half, type),
+                                                 scale_at(6, half, type), scale_at(7, half, type)));
+}
+
+/* sum[a * ROWS] += sixteen lanes to be added up: scales times products of half a block. */
+TILES_INLINE void dot_half(__m512i *sum, const uint8_t *block, const int half,
+                           const int16_t *scales, const struct decode_act *acts, int i_block,
+                           const int n_acts, decode_quants_fn *unpack,
+                           const struct decode_type *type)
+{
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i low, high, scale = half_scales(scales, half, type);
+    unpack(&low, &high, block, half);
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        const int8_t *qs = acts[a].qs[i_block] + 128 * half;
+        __m512i *to = &sum[a * ROWS];
+        __m512i x = _mm512_dpbusd_epi32(zero, low, _mm512_load_si512(qs));
+        __m512i y = _mm512_dpbusd_epi32(zero, high, _mm512_load_si512(qs + 64));
+        if (type->is_wide) { /* low and high have the same scales */
+            __m512i wide = _mm512_srai_epi32(scale, 16);
+            x = _mm512_mullo_epi32(_mm512_add_epi32(x, y), wide);
+            *to = _mm512_add_epi32(*to, x);
+        } else {
+            *to = _mm512_dpwssd_epi32(*to, _mm512_packs_epi32(x, y), scale);
+        }
+    }
+}
+
+TILES_INLINE void dot_block(__m512i *sum, const uint8_t *block, const struct decode_head *head,
+                            int i_head, const struct decode_act *acts, int i_block,
+                            const int n_acts, decode_quants_fn *unpack,
+                            const struct decode_type *type)
+{
+    for (size_t line = 0; line < type->block_bytes; line += 64) {
+        _mm_prefetch((const char *)block + line + DECODE_PREFETCH_L2, _MM_HINT_T1);
+        _mm_prefetch((const char *)block + line + DECODE_PREFETCH_L1, _MM_HINT_T0);
+    }
+    const int16_t *scales = head->scales[i_head];
+    dot_half(sum, block, 0, scales, acts, i_block, n_acts, unpack, type);
+    dot_half(sum, block, 1, scales, acts, i_block, n_acts, unpack, type);
+}
+
+/* Lane b: the sum of the lanes of v[b]. */
+TILES_INLINE __m256i sum_lanes(const __m512i v[ROWS])
+{
+    __m512i four[2];
+    TILES_UNROLL
+    for (int i = 0; i < 2; i++) {
+        const __m512i *w = v + 4 * i;
+        __m512i ab =
+            _mm512_add_epi32(_mm512_unpacklo_epi32(w[0], w[1]), _mm512_unpackhi_epi32(w[0], w[1]));
+        __m512i cd =
+            _mm512_add_epi32(_mm512_unpacklo_epi32(w[2], w[3]), _mm512_unpackhi_epi32(w[2], w[3]));
+        four[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    }
+    __m512i two = _mm512_add_epi32(_mm512_shuffle_i32x4(four[0], four[1], 0x44),
+                                   _mm512_shuffle_i32x4(four[0], four[1], 0xee));
+    __m512i one = _mm512_add_epi32(_mm512_shuffle_i32x4(two, two, 0x08),
+                                   _mm512_shuffle_i32x4(two, two, 0x0d));
+    return _mm512_castsi512_si256(one);
+}
+
+/* Lane b: minima, or scales where the type has an offset, of block b times activation sums. */
+TILES_INLINE __m256i sum_rests(const struct decode_head *head, const int16_t *act_sums,
+                               const struct decode_type *type)
+{
+    if (type->group == 32 && type->has_min) {
+        __m512i r0 = _mm512_madd_epi16(_mm512_load_si512(head->mins), _mm512_load_si512(act_sums));
+        __m512i r1 =
+            _mm512_madd_epi16(_mm512_load_si512(head->mins + 32), _mm512_load_si512(act_sums + 32));
+        __m512i two =
+            _mm512_add_epi32(_mm512_unpacklo_epi64(r0, r1), _mm512_unpackhi_epi64(r0, r1));
+        two = _mm512_add_epi32(two, _mm512_srli_epi64(two, 32));
+        const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+        return _mm512_castsi512_si256(_mm512_permutexvar_epi32(every, two));
+    }
+    if (type->group == 32) {
+        __m512i r[2];
+        for (int i = 0; i < 2; i++) {
+            __m512i scales = _mm512_castsi128_si512(avx2_load128(head->scales[4 * i]));
+            scales = _mm512_inserti32x4(scales, avx2_load128(head->scales[4 * i + 1]), 1);
+            scales = _mm512_inserti32x4(scales, avx2_load128(head->scales[4 * i + 2]), 2);
+            scales = _mm512_inserti32x4(scales, avx2_load128(head->scales[4 * i + 3]), 3);
+            r[i] = _mm512_madd_epi16(scales, _mm512_load_si512(act_sums + 32 * i));
+        }
+        __m512i two =
+            _mm512_add_epi32(_mm512_unpacklo_epi64(r[0], r[1]), _mm512_unpackhi_epi64(r[0], r[1]));
+        two = _mm512_add_epi32(two, _mm512_srli_epi64(two, 32));
+        const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+        return _mm512_castsi512_si256(_mm512_permutexvar_epi32(every, two));
+    }
+    __m256i r[ROWS];
+    const int16_t *of = type->has_min ? head->mins : head->scales[0];
+    TILES_UNROLL
+    for (int b = 0; b < ROWS; b++) {
+        r[b] = _mm256_madd_epi16(avx2_load(of + 16 * b), avx2_load(act_sums + 16 * b));
+    }
+    return rows_sum8(r);
+}
+
+/* Blocks first .. first + n - 1 of a row, n <= 8: totals[a] += their terms, one per lane. */
+TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int n,
+                               const struct decode_act *acts, int first, const int n_acts,
+                               decode_head_fn *read_head, decode_quants_fn *unpack,
+                               const struct decode_type *type)
+{
+    struct decode_head head;
+    __m512i sums[ROWS_PANEL_ACTS - 1][ROWS];
+    if (n < ROWS) {
+        memset(&head, 0, sizeof head);
+    }
+    read_head(&head, blocks, n);
+    __asm__(""
+            : "+m"(head.scales)); /* read back by broadcasts, not by shuffles of what was stored */
+    if (n == ROWS && n_acts == 1) { /* the common case, all in registers */
+        TILES_UNROLL
+        for (int b = 0; b < ROWS; b++) {
+            sums[0][b] = _mm512_setzero_si512();
+            dot_block(&sums[0][b], blocks + (size_t)b * type->block_bytes, &head, b, acts,
+                      first + b, 1, unpack, type);
+        }
+    } else {
+        memset(sums, 0, sizeof sums);
+        for (int b = 0; b < n; b++) {
+            dot_block(&sums[0][b], blocks + (size_t)b * type->block_bytes, &head, b, acts,
+                      first + b, n_acts, unpack, type);
+        }
+    }
+    const int n_sums = type->group == 32 ? 8 : 16;
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        __m256i sum = sum_lanes(sums[a]);
+        __m256i rest = sum_rests(&head, acts[a].sums + first * n_sums, type);
+        if (!type->has_min) {
+            sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(rest, type->offset_shift));
+        }
+        __m256 d_act = _mm256_loadu_ps(acts[a].d + first);
+        totals[a] =
+            _mm256_fmadd_ps(_mm256_mul_ps(head.d, d_act), _mm256_cvtepi32_ps(sum), totals[a]);
+        if (type->has_min) {
+            totals[a] = _mm256_fnmadd_ps(_mm256_mul_ps(head.dmin, d_act), _mm256_cvtepi32_ps(rest),
+                                         totals[a]);
+        }
+    }
+}
+
+/* Rows over n blocks of the prepared activations; totals[r][a] goes on from earlier blocks. */
+TILES_INLINE void decode_rows(__m256 (*totals)[ROWS_PANEL_ACTS - 1], const uint8_t *rows,
+                              size_t row_bytes, int n_rows, int n, const struct decode_act *acts,
+                              const int n_acts, decode_head_fn *read_head, decode_quants_fn *unpack,
+                              const struct decode_type *type)
+{
+    for (int r = 0; r < n_rows; r++, rows += row_bytes) {
+        int b = 0;
+        for (; b + ROWS <= n; b += ROWS) {
+            decode_eight(totals[r], rows + (size_t)b * type->block_bytes, ROWS, acts, b, n_acts,
+                         read_head, unpack, type);
+        }
+        if (b < n) {
+            decode_eight(totals[r], rows + (size_t)b * type->block_bytes, n - b, acts, b, n_acts,
+                         read_head, unpack, type);
+        }
+    }
+}
+
+TILES_INLINE void decode_matmul(float *dst, size_t dst_stride, const uint8_t *weights,
+                                size_t row_bytes, int n_rows, const uint8_t *acts, size_t act_bytes,
+                                const int n_acts, int n_in, decode_head_fn *read_head,
+                                decode_quants_fn *unpack, const struct decode_type *type)
+{
+    struct decode_act prepared[ROWS_PANEL_ACTS - 1];
+    __m256 totals[DECODE_ROWS][ROWS_PANEL_ACTS - 1];
+    int n_blocks = n_in / SUPER_BLOCK_ELEMS;
+    for (int r = 0; r < n_rows; r += DECODE_ROWS) {
+        int n_now = n_rows - r < DECODE_ROWS ? n_rows - r : DECODE_ROWS;
+        memset(totals, 0, (size_t)n_now * sizeof totals[0]);
+        for (int b = 0; b < n_blocks; b += DECODE_BLOCKS) {
+            int n = n_blocks - b < DECODE_BLOCKS ? n_blocks - b : DECODE_BLOCKS;
+            for (int a = 0; a < n_acts && (r == 0 || n_blocks > DECODE_BLOCKS); a++) {
+                const void *act = acts + (size_t)a * act_bytes;
+                prepare_act(&prepared[a], (const struct block_q8_k *)act + b, n, type);
+            }
+            decode_rows(totals, weights + (size_t)r * row_bytes + (size_t)b * type->block_bytes,
+                        row_bytes, n_now, n, prepared, n_acts, read_head, unpack, type);
+        }
+        for (int i = 0; i < n_now; i++) {
+            for (int a = 0; a < n_acts; a++) {
+                dst[(size_t)a * dst_stride + (size_t)(r + i)] = avx2_sum(totals[i][a]);
+            }
+        }
+    }
+}
+
+#define DECODE(name, ...)                                                                          \
+    void avx512_decode_##name(float *dst, size_t dst_stride, const void *weights,                  \
+                              size_t row_bytes, int n_rows, const void *acts, size_t act_bytes,    \
+                              int n_acts, int n_in)                                                \
+    {                                                                                              \
+        static const struct decode_type type = {.block_bytes = sizeof(struct block_##name),        \
+                                                __VA_ARGS__};                                      \
+        if (n_acts == 1) {                                                                         \
+            decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 1, n_in,   \
+                          decode_head_##name, decode_quants_##name, &type);                        \
+        } else if (n_acts == 2) {                                                                  \
+            decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 2, n_in,   \
+                          decode_head_##name, decode_quants_##name, &type);                        \
+        } else {                                                                                   \
+            decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 3, n_in,   \
+                          decode_head_##name, decode_quants_##name, &type);                        \
+        }                                                                                          \
+    }
+
+DECODE(q2_k, .group = 16, .has_min = 1)
+DECODE(q3_k, .group = 16, .offset_shift = 2)
+DECODE(q4_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
+DECODE(q5_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
+DECODE(q6_k, .group = 16, .offset_shift = 5)
+DECODE(iq4_xs, .order = DECODE_BY_16, .group = 32, .offset_shift = 7, .is_wide = 1)
