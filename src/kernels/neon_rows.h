@@ -26,16 +26,6 @@ TILES_INLINE void neon_rows_point(const uint8_t *rows[NEON_ROWS], const uint8_t 
     }
 }
 
-/* The rows after these four, read as one stream while bytes at .. at + n - 1 of these are used. */
-TILES_INLINE void neon_rows_prefetch(const uint8_t *const rows[NEON_ROWS], size_t row_bytes,
-                                     size_t at, size_t n)
-{
-    const uint8_t *next = rows[0] + NEON_ROWS * (row_bytes + at);
-    for (size_t line = 0; line < NEON_ROWS * n; line += 64) {
-        __builtin_prefetch(next + line, 0, 2);
-    }
-}
-
 /* The half at `at` of each row as float. */
 TILES_INLINE float32x4_t neon_rows_half(const uint8_t *const rows[NEON_ROWS], size_t at)
 {
