@@ -59,6 +59,12 @@ enum mscope_model_parts {
     MSCOPE_PART_TOKENIZER =
         2, /* build the tokenizer; files without one give a model without tokenizer */
     MSCOPE_PART_ALL = 3,
+    /*
+     * Not a part but how: the file is read into memory of this process, in huge pages where the
+     * system has them, instead of mapped. Opening takes as long as reading the file, and nothing is
+     * shared with other processes; decode is faster where the mapping has small pages.
+     */
+    MSCOPE_OPEN_COPIED = 16,
 };
 
 /*

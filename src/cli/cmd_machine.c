@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* machine: what this computer is, what it feels, and its ceilings by number of threads. */
 #include "cli/cli.h"
+#include "cli/machine_products.h"
 #include "cli/output.h"
 
 #include "base/units.h"
@@ -16,6 +17,9 @@
 #include <string.h>
 
 enum { MAX_SETTINGS = 64 };
+static const double PRODUCT_SHARE = 0.1; /* of --seconds, for each of some hundred products */
+/* Threads on cores of their own multiply the peak, but for the clock that sinks under load. */
+static const double LEAST_SCALING = 0.6;
 
 struct ceiling { /* of one number of threads; per second */
     int n_threads;
@@ -43,7 +47,10 @@ static void print_facts(const struct facts *facts);
 static void print_caches(const struct machine_topology *topology);
 static void print_ceilings(const struct ceiling *ceilings, int n);
 static json_t *facts_json(const struct facts *facts);
+static void print_scaling(const struct ceiling *ceilings, int n);
 static json_t *ceilings_json(const struct ceiling *ceilings, int n);
+static json_t *scaling_json(const struct ceiling *ceilings, int n);
+static bool cores_are_shared(const struct ceiling *one, const struct ceiling *many);
 
 int cmd_machine(const struct cli_verb *verb, const struct options *options)
 {
@@ -67,13 +74,28 @@ int cmd_machine(const struct cli_verb *verb, const struct options *options)
     for (int i = 0; i < n && status == MSCOPE_OK; i++) {
         status = measure(&ceilings[i], threads[i], options, &err);
     }
+    if (status == MSCOPE_OK && n > 0 && !is_json) {
+        print_ceilings(ceilings, n);
+        print_scaling(ceilings, n);
+        out_flush();
+    }
+    struct machine_products products = {0};
+    bool wanted = n > 0 && !options_flag(options, "no-products");
+    if (status == MSCOPE_OK && wanted) {
+        double seconds = options_float(options, "seconds") * PRODUCT_SHARE;
+        status = machine_products_measure(&products, threads[n - 1], options_text(options, "cpu"),
+                                          (uint64_t)(seconds * 1e9), &err);
+    }
     if (status == MSCOPE_OK && is_json) {
         json_t *json = facts_json(&facts);
         json_object_set_new(json, "ceilings", ceilings_json(ceilings, n));
+        json_object_set_new(json, "scaling", scaling_json(ceilings, n));
+        json_object_set_new(json, "products", machine_products_json(&products));
         out_json(json);
-    } else if (status == MSCOPE_OK && n > 0) {
-        print_ceilings(ceilings, n);
+    } else if (status == MSCOPE_OK && wanted) {
+        machine_products_print(&products);
     }
+    machine_products_free(&products);
     energy_close(&facts.energy);
     return status == MSCOPE_OK ? CLI_OK : out_error(&err);
 }
@@ -208,6 +230,44 @@ static void print_ceilings(const struct ceiling *ceilings, int n)
                    at->peaks.fp32.median * 1e-9, at->peaks.int8.median * 1e-9);
     }
     out_printf("\nmedians, peaks at kernel level %s\n", ceilings[0].peaks.level);
+}
+
+static void print_scaling(const struct ceiling *ceilings, int n)
+{
+    const struct ceiling *one = &ceilings[0];
+    const struct ceiling *many = &ceilings[n - 1];
+    if (many->n_threads <= one->n_threads) {
+        return;
+    }
+    out_printf("scaling      %d -> %d threads: fp32 x%.2f, int8 x%.2f, read x%.2f\n",
+               one->n_threads, many->n_threads, many->peaks.fp32.best / one->peaks.fp32.best,
+               many->peaks.int8.best / one->peaks.int8.best, many->read.best / one->read.best);
+    if (cores_are_shared(one, many)) {
+        out_printf("             less than the threads added: logical CPUs share physical cores, "
+                   "whatever the\n             system says of its topology, or others use them "
+                   "now\n");
+    }
+}
+
+/* A peak that does not grow with the threads has no more cores behind it. */
+static bool cores_are_shared(const struct ceiling *one, const struct ceiling *many)
+{
+    double expected = (double)many->n_threads / one->n_threads;
+    return many->n_threads > one->n_threads &&
+           many->peaks.fp32.best < LEAST_SCALING * expected * one->peaks.fp32.best;
+}
+
+static json_t *scaling_json(const struct ceiling *ceilings, int n)
+{
+    if (n < 1 || ceilings[n - 1].n_threads <= ceilings[0].n_threads) {
+        return json_null();
+    }
+    const struct ceiling *one = &ceilings[0];
+    const struct ceiling *many = &ceilings[n - 1];
+    return json_pack("{s:i, s:i, s:f, s:f, s:f, s:b}", "threads_from", one->n_threads, "threads_to",
+                     many->n_threads, "fp32", many->peaks.fp32.best / one->peaks.fp32.best, "int8",
+                     many->peaks.int8.best / one->peaks.int8.best, "read",
+                     many->read.best / one->read.best, "cores_shared", cores_are_shared(one, many));
 }
 
 static json_t *facts_json(const struct facts *facts)

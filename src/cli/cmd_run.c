@@ -46,7 +46,9 @@ int cmd_run(const struct cli_verb *verb, const struct options *options)
         status = read_prompt(&prompt, options, &err);
     }
     if (status == MSCOPE_OK) {
-        status = runtime_open_model(&runtime, options_argument(options, 0), MSCOPE_PART_ALL, &err);
+        unsigned parts = MSCOPE_PART_ALL;
+        parts |= options_flag(options, "copy") ? MSCOPE_OPEN_COPIED : 0;
+        status = runtime_open_model(&runtime, options_argument(options, 0), parts, &err);
     }
     if (status == MSCOPE_OK) {
         status = continue_text(&runtime, options, interactive ? NULL : &prompt, &sink, &err);

@@ -91,5 +91,9 @@ static void describe(const struct progress *progress, uint64_t done, uint64_t to
     } else {
         snprintf(left, sizeof left, "?");
     }
-    snprintf(text, size, "%s of %s, %s/s, %s left", a, b, rate, left);
+    if (progress->unit == PROGRESS_STEPS) {
+        snprintf(text, size, "%s of %s, %s left", a, b, left);
+    } else {
+        snprintf(text, size, "%s of %s, %s/s, %s left", a, b, rate, left);
+    }
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum progress_unit { PROGRESS_BYTES, PROGRESS_TOKENS };
+enum progress_unit { PROGRESS_BYTES, PROGRESS_TOKENS, PROGRESS_STEPS };
 
 struct progress {
     const char *label;

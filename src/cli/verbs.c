@@ -83,6 +83,8 @@ static const struct option_spec run_options[] = {
     FLAG("no-bos", "add no special token to the prompt"),
     FLAG("no-special", "text of special tokens in the prompt is plain text"),
     FLAG("no-roof", "do not measure the read bandwidth (saves half a second)"),
+    FLAG("copy", "read the file into memory instead of mapping it: slower start, faster decode "
+                 "where huge pages are to be had"),
     THREADS,
     CPU,
     EXACT,

@@ -66,6 +66,9 @@ const struct option_spec machine_options[] = {
      .max = 60,
      .help = "for each measurement"},
     {.name = "no-roof", .type = OPTION_FLAG, .help = "measure nothing, only say what is there"},
+    {.name = "no-products",
+     .type = OPTION_FLAG,
+     .help = "leave out the table of matrix products (saves seconds)"},
     {.name = "json", .type = OPTION_FLAG, .help = "print one JSON object instead of text"},
     {0},
 };
@@ -82,4 +85,8 @@ const char machine_text[] =
     "number of threads, how fast memory is read, written and copied (a buffer several times the "
     "last-level cache; of a copy both directions count) and what the cores reach in registers: "
     "fused multiply-adds of 32-bit floats and dot products of 8-bit integers, two operations each. "
-    "Medians; other programs that run make them smaller.";
+    "Medians; other programs that run make them smaller. The line of scaling compares the best of "
+    "the fewest and the most threads: a peak that does not grow means logical CPUs that share a "
+    "physical core, which virtual machines like to hide. Last, with the most threads, how fast the "
+    "kernels multiply weights of every type: one token with matrices of the sizes of real layers "
+    "that come from memory, and more and more tokens with one size.";

@@ -17,7 +17,8 @@ enum mscope_status mscope_model_open(struct mscope_model **out, const char *path
     model->parts = parts;
     enum mscope_status status = arena_open(&model->arena, "model tables", err);
     if (status == MSCOPE_OK) {
-        status = gguf_open(&model->gguf, path, err);
+        status = (parts & MSCOPE_OPEN_COPIED) != 0 ? gguf_open_copied(&model->gguf, path, err)
+                                                   : gguf_open(&model->gguf, path, err);
     }
     if (status == MSCOPE_OK) {
         status = open_parts(model, err);

@@ -68,6 +68,11 @@ struct gguf;
  * failure *out is NULL.
  */
 enum mscope_status gguf_open(struct gguf **out, const char *path, struct mscope_error *err);
+/*
+ * The same, with every part read into memory of this process instead of mapped: in huge pages where
+ * the system has them, at the price of reading all of it now and of sharing it with nobody.
+ */
+enum mscope_status gguf_open_copied(struct gguf **out, const char *path, struct mscope_error *err);
 /* From memory: one part, and the bytes must outlive the result; `name` is used in errors. */
 enum mscope_status gguf_open_memory(struct gguf **out, const void *data, size_t n_bytes,
                                     const char *name, struct mscope_error *err);

@@ -36,6 +36,7 @@ struct gguf {
     char *path;
     uint32_t n_parts;
     struct gguf_part *parts;
+    bool copied; /* parts are read into memory, not mapped */
     uint64_t n_tensors, tensor_capacity;
     struct gguf_tensor *tensors;        /* in the order of the files */
     const struct gguf_tensor **by_name; /* sorted */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens and closes GGUF files: maps them read-only and has them parsed. */
+/* Opens and closes GGUF files: maps them read-only, or reads them into memory of their own, and has
+ * them parsed. */
 #include "gguf/internal.h"
 
 #include <errno.h>
@@ -12,12 +13,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { READ_BYTES = 64 << 20, HUGE_PAGE_BYTES = 2 << 20 };
+
+static enum mscope_status open_parts(struct gguf **out, const char *path, bool copied,
+                                     struct mscope_error *err);
 static enum mscope_status create(struct gguf **out, const char *path, struct mscope_error *err);
 static enum mscope_status parse_part(struct gguf *gguf, uint32_t i_part, struct mscope_error *err);
-static enum mscope_status map_file(struct gguf_part *part, struct mscope_error *err);
-static enum mscope_status map_descriptor(struct gguf_part *part, int fd, struct mscope_error *err);
+static enum mscope_status map_file(struct gguf_part *part, bool copied, struct mscope_error *err);
+static enum mscope_status map_descriptor(struct gguf_part *part, int fd, bool copied,
+                                         struct mscope_error *err);
+static enum mscope_status copy_descriptor(struct gguf_part *part, int fd, size_t n_bytes,
+                                          struct mscope_error *err);
+static void *map_anonymous(size_t n_bytes);
 
 enum mscope_status gguf_open(struct gguf **out, const char *path, struct mscope_error *err)
+{
+    return open_parts(out, path, false, err);
+}
+
+enum mscope_status gguf_open_copied(struct gguf **out, const char *path, struct mscope_error *err)
+{
+    return open_parts(out, path, true, err);
+}
+
+static enum mscope_status open_parts(struct gguf **out, const char *path, bool copied,
+                                     struct mscope_error *err)
 {
     *out = NULL;
     struct gguf *gguf;
@@ -26,6 +46,7 @@ enum mscope_status gguf_open(struct gguf **out, const char *path, struct mscope_
     if (status != MSCOPE_OK) {
         return status;
     }
+    gguf->copied = copied;
     status = gguf_part_open(gguf, 0, path, err);
     if (status != MSCOPE_OK) {
         goto fail;
@@ -132,7 +153,7 @@ enum mscope_status gguf_part_open(struct gguf *gguf, uint32_t i_part, const char
     if (part->path == NULL) {
         return error_set_memory(err, "GGUF file", strlen(path) + 1);
     }
-    enum mscope_status status = map_file(part, err);
+    enum mscope_status status = map_file(part, gguf->copied, err);
     return status == MSCOPE_OK ? parse_part(gguf, i_part, err) : status;
 }
 
@@ -145,14 +166,14 @@ static enum mscope_status parse_part(struct gguf *gguf, uint32_t i_part, struct 
     return status == MSCOPE_OK ? gguf_parse_directory(gguf, i_part, &cursor, err) : status;
 }
 
-static enum mscope_status map_file(struct gguf_part *part, struct mscope_error *err)
+static enum mscope_status map_file(struct gguf_part *part, bool copied, struct mscope_error *err)
 {
     enum mscope_status status;
     int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not make us wait */
     if (fd < 0) {
         status = error_set_errno(err, errno, "", "cannot open");
     } else {
-        status = map_descriptor(part, fd, err);
+        status = map_descriptor(part, fd, copied, err);
         close(fd);
     }
     if (status != MSCOPE_OK) {
@@ -161,7 +182,8 @@ static enum mscope_status map_file(struct gguf_part *part, struct mscope_error *
     return status;
 }
 
-static enum mscope_status map_descriptor(struct gguf_part *part, int fd, struct mscope_error *err)
+static enum mscope_status map_descriptor(struct gguf_part *part, int fd, bool copied,
+                                         struct mscope_error *err)
 {
     struct stat info;
     if (fstat(fd, &info) != 0) {
@@ -180,6 +202,9 @@ static enum mscope_status map_descriptor(struct gguf_part *part, int fd, struct 
                          "%" PRIu64 " bytes, too large for the address space",
                          (uint64_t)info.st_size);
     }
+    if (copied) {
+        return copy_descriptor(part, fd, (size_t)info.st_size, err);
+    }
     void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {
         return error_set_errno(err, errno, "", "cannot map");
@@ -188,6 +213,59 @@ static enum mscope_status map_descriptor(struct gguf_part *part, int fd, struct 
     part->n_bytes = (uint64_t)info.st_size;
     part->is_mapped = true;
     return MSCOPE_OK;
+}
+
+/* The bytes are read once and not kept in this process twice. */
+static enum mscope_status copy_descriptor(struct gguf_part *part, int fd, size_t n_bytes,
+                                          struct mscope_error *err)
+{
+    char *data = map_anonymous(n_bytes);
+    if (data == NULL) {
+        return error_set_memory(err, "", n_bytes);
+    }
+    size_t done = 0;
+    while (done < n_bytes) {
+        size_t left = n_bytes - done;
+        ssize_t n = pread(fd, data + done, left < READ_BYTES ? left : READ_BYTES, (off_t)done);
+        if (n <= 0 && !(n < 0 && errno == EINTR)) {
+            enum mscope_status status =
+                n < 0 ? error_set_errno(err, errno, "", "cannot read")
+                      : error_set(err, MSCOPE_ERR_IO, "", "ends after %zu bytes, expected %zu",
+                                  done, n_bytes);
+            munmap(data, n_bytes);
+            return status;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    mprotect(data, n_bytes, PROT_READ);
+    part->data = (const unsigned char *)data;
+    part->n_bytes = n_bytes;
+    part->is_mapped = true;
+    return MSCOPE_OK;
+}
+
+/* Begins on the border of a huge page, so that all of it can be in huge pages; NULL without memory.
+ */
+static void *map_anonymous(size_t n_bytes)
+{
+    size_t n_taken = n_bytes + HUGE_PAGE_BYTES;
+    char *taken = mmap(NULL, n_taken, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (taken == MAP_FAILED) {
+        return NULL;
+    }
+    size_t n_before = (HUGE_PAGE_BYTES - (uintptr_t)taken % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    size_t n_used = (n_bytes + page_bytes - 1) / page_bytes * page_bytes;
+    if (n_before > 0) {
+        munmap(taken, n_before);
+    }
+    if (n_before + n_used < n_taken) {
+        munmap(taken + n_before + n_used, n_taken - n_before - n_used);
+    }
+#if defined(MADV_HUGEPAGE)
+    madvise(taken + n_before, n_used, MADV_HUGEPAGE); /* without: slower, not wrong */
+#endif
+    return taken + n_before;
 }
 
 void gguf_part_release(struct gguf_part *part)

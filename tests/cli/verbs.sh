@@ -344,6 +344,11 @@ test_fetch_and_machine() {
     is_code 0
     json 'j["ceilings"][0]["threads"] == 1 and j["ceilings"][0]["read_gbps"] > 0'
     json '(j["energy_source"] is None) == bool(j["energy_reason"])'
+    json 'j["scaling"] is None and all(p["weights_gbps"] > 0 and p["gops"] > 0 for p in j["products"])'
+    json '{"Q4_K", "Q6_K", "Q8_0", "F16"} <= {p["type"] for p in j["products"]}'
+    run machine --json --threads 1,2 --seconds 0.01 --no-products
+    is_code 0
+    json 'j["products"] == [] and j["scaling"]["threads_to"] == 2 and j["scaling"]["fp32"] > 0.1'
     run machine --threads 0
     is_code 1
     notes "^moescope: --threads: '0', expected numbers 1 to 1024"
