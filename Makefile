@@ -3,6 +3,7 @@
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+BENCH_SHAPES ?= llama-3.2-1b olmoe-1b-7b
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 CTEST_FLAGS ?=
 # A compiler newer than ours may know new warnings: only in CI do they stop the build.
@@ -49,7 +50,10 @@ tidy: deps ## check layering, lengths and banned calls
 	@tools/tidy
 
 bench: all ## measure decode and prefill speed against the memory roof
-	@tools/bench build/moescope build/models
+	@mkdir -p build/models
+	@for shape in $(BENCH_SHAPES); do \
+		[ -f build/models/$$shape.gguf ] || build/moescope synth $$shape build/models/$$shape.gguf || exit 1; done
+	@build/moescope bench $(BENCH_SHAPES:%=build/models/%.gguf) --test pp512,tg64
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR if set
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"

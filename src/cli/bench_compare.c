@@ -175,6 +175,9 @@ static char *make_key(const struct record *row)
                       row->prompt != NULL ? row->prompt : "?", (long long)row->threads,
                       row->kv_type != NULL ? row->kv_type : "");
     }
+    if (row->engine != NULL && strcmp(row->engine, "moescope") != 0) {
+        strbuf_printf(&key, " %s", row->engine);
+    }
     if (key.failed) {
         strbuf_free(&key);
         return NULL;

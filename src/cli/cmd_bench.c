@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* bench: short tests of model files, and the comparison of two such runs. */
+#include "cli/bench_engines.h"
 #include "cli/bench_table.h"
+#include "cli/bench_versus.h"
 #include "cli/cli.h"
 #include "cli/input.h"
 #include "cli/output.h"
@@ -23,14 +25,19 @@ struct bench {
     const struct options *options;
     struct bench_table table;
     struct row_file *file; /* --append; NULL: none */
-    struct bench_test tests[MAX_TESTS];
+    struct driver_test tests[MAX_TESTS];
     int n_tests;
     int threads[BENCH_MAX_LIST], batches[BENCH_MAX_LIST];
     int n_threads, n_batches;
     char *caches; /* split in place */
     const char *kv[8];
     int n_kv;
-    struct strbuf text;
+    struct bench_engine engines[BENCH_MAX_ENGINES];
+    int n_engines;
+    bool is_versus; /* several engines, as a table for people */
+    struct bench_versus versus;
+    bool random;
+    struct strbuf text, api_key;
     struct record base;
     struct roofs roofs;
     int n_failed;
@@ -41,8 +48,11 @@ struct bench {
 static enum mscope_status read_options(struct bench *bench, const struct options *options,
                                        struct mscope_error *err);
 static enum mscope_status read_tests(struct bench *bench, struct mscope_error *err);
-static enum mscope_status add_test(struct bench *bench, struct bench_test test,
+static enum mscope_status add_test(struct bench *bench, struct driver_test test,
                                    struct mscope_error *err);
+static enum mscope_status read_named_tests(struct bench *bench, const char *list,
+                                           struct mscope_error *err);
+static enum mscope_status read_engines(struct bench *bench, struct mscope_error *err);
 static enum mscope_status read_pairs(struct bench *bench, const int *depths, int n_depths,
                                      struct mscope_error *err);
 static enum mscope_status read_caches(struct bench *bench, struct mscope_error *err);
@@ -72,6 +82,11 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
     if (options_flag(options, "random") && options_given(options, "file")) {
         return cli_usage_error(verb, "--random and --file exclude each other");
     }
+    if (options_given(options, "test") &&
+        (options_given(options, "prompt") || options_given(options, "gen") ||
+         options_given(options, "depth") || options_given(options, "pg"))) {
+        return cli_usage_error(verb, "--test and -p, -n, -d, --pg exclude each other");
+    }
     struct bench *bench = calloc(1, sizeof *bench);
     if (bench == NULL) {
         error_set_memory(&err, "bench", sizeof *bench);
@@ -81,14 +96,21 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
     enum mscope_status status = read_options(bench, options, &err);
     if (status == MSCOPE_OK) {
         interrupt_watch();
-        bench_table_start(&bench->table, options_text(options, "output"));
+        if (!bench->is_versus) {
+            bench_table_start(&bench->table, options_text(options, "output"));
+        }
         for (int i = 0;
              status == MSCOPE_OK && options_argument(options, i) != NULL && !interrupt_requested();
              i++) {
             status = bench_model(bench, options_argument(options, i), &err);
+            if (bench->is_versus) {
+                bench_versus_print(&bench->versus, bench->engines, bench->n_engines);
+            }
         }
         clear_step(bench);
-        bench_table_end(&bench->table);
+        if (!bench->is_versus) {
+            bench_table_end(&bench->table);
+        }
     }
     int exit_code = status != MSCOPE_OK                            ? out_error(&err)
                     : bench->n_failed > 0 || interrupt_requested() ? CLI_FAILED
@@ -96,6 +118,8 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
     row_file_close(&bench->file);
     record_free(&bench->base);
     strbuf_free(&bench->text);
+    strbuf_free(&bench->api_key);
+    bench_versus_free(&bench->versus);
     free(bench->caches);
     free(bench);
     return exit_code;
@@ -116,7 +140,11 @@ static enum mscope_status read_options(struct bench *bench, const struct options
                  ? plan_parse_list(bench->batches, &bench->n_batches, BENCH_MAX_LIST,
                                    options_text(options, "batch"), "--batch", 1, MAX_TOKENS, err)
                  : status;
-    status = status == MSCOPE_OK ? read_tests(bench, err) : status;
+    const char *tests = options_text(options, "test");
+    if (status == MSCOPE_OK) {
+        status = tests != NULL ? read_named_tests(bench, tests, err) : read_tests(bench, err);
+    }
+    status = status == MSCOPE_OK ? read_engines(bench, err) : status;
     status = status == MSCOPE_OK ? read_caches(bench, err) : status;
     if (status == MSCOPE_OK && options_given(options, "file")) {
         status = input_read_text(&bench->text, options_text(options, "file"), err);
@@ -150,10 +178,10 @@ static enum mscope_status read_tests(struct bench *bench, struct mscope_error *e
                  : status;
     for (int d = 0; d < n_depths && status == MSCOPE_OK; d++) {
         for (int i = 0; i < n_prompts && status == MSCOPE_OK; i++) {
-            status = add_test(bench, (struct bench_test){prompts[i], 0, depths[d]}, err);
+            status = add_test(bench, (struct driver_test){prompts[i], 0, depths[d]}, err);
         }
         for (int i = 0; i < n_gens && status == MSCOPE_OK; i++) {
-            status = add_test(bench, (struct bench_test){0, gens[i], depths[d]}, err);
+            status = add_test(bench, (struct driver_test){0, gens[i], depths[d]}, err);
         }
     }
     status = status == MSCOPE_OK ? read_pairs(bench, depths, n_depths, err) : status;
@@ -177,7 +205,7 @@ static enum mscope_status read_pairs(struct bench *bench, const int *depths, int
                                text);
         }
         for (int d = 0; d < n_depths && status == MSCOPE_OK; d++) {
-            status = add_test(bench, (struct bench_test){pair[0], pair[1], depths[d]}, err);
+            status = add_test(bench, (struct driver_test){pair[0], pair[1], depths[d]}, err);
         }
         if (status != MSCOPE_OK) {
             break;
@@ -186,7 +214,7 @@ static enum mscope_status read_pairs(struct bench *bench, const int *depths, int
     return status;
 }
 
-static enum mscope_status add_test(struct bench *bench, struct bench_test test,
+static enum mscope_status add_test(struct bench *bench, struct driver_test test,
                                    struct mscope_error *err)
 {
     if (test.n_prompt == 0 && test.n_gen == 0) {
@@ -197,6 +225,47 @@ static enum mscope_status add_test(struct bench *bench, struct bench_test test,
     }
     bench->tests[bench->n_tests++] = test;
     return MSCOPE_OK;
+}
+
+static enum mscope_status read_named_tests(struct bench *bench, const char *list,
+                                           struct mscope_error *err)
+{
+    enum mscope_status status = MSCOPE_OK;
+    while (status == MSCOPE_OK) {
+        char name[BENCH_NAME_BYTES];
+        struct driver_test test;
+        size_t n = strcspn(list, ",");
+        snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), list);
+        status = bench_test_parse(&test, name, MAX_TOKENS, err);
+        status = status == MSCOPE_OK ? add_test(bench, test, err) : status;
+        if (list[n] == '\0') {
+            break;
+        }
+        list += n + 1;
+    }
+    return status;
+}
+
+/* Programs of tests know random tokens only: then all engines get them. */
+static enum mscope_status read_engines(struct bench *bench, struct mscope_error *err)
+{
+    const struct options *options = bench->options;
+    enum mscope_status status = engines_read(bench->engines, &bench->n_engines, options, err);
+    status = status == MSCOPE_OK ? engines_read_key(&bench->api_key, options, err) : status;
+    bench->random = options_flag(options, "random");
+    bench->is_versus = bench->n_engines > 1 && strcmp(options_text(options, "output"), "md") == 0;
+    for (int i = 0; i < bench->n_engines && status == MSCOPE_OK; i++) {
+        if (bench->engines[i].class->run_all == NULL || bench->random) {
+            continue;
+        }
+        if (options_given(options, "file")) {
+            return error_set(err, MSCOPE_ERR_ARGUMENT, bench->engines[i].name,
+                             "takes no text, expected no --file (llama-completion takes texts)");
+        }
+        out_note("%s takes no text: random tokens for all engines", bench->engines[i].name);
+        bench->random = true;
+    }
+    return status;
 }
 
 static enum mscope_status read_caches(struct bench *bench, struct mscope_error *err)
@@ -228,7 +297,6 @@ static enum mscope_status fill_base(struct bench *bench, struct mscope_error *er
     status = status == MSCOPE_OK ? record_set_text(&base->kind, "bench", err) : status;
     status = status == MSCOPE_OK ? record_set_text(&base->study, "bench", err) : status;
     status = status == MSCOPE_OK ? record_set_text(&base->experiment, "bench", err) : status;
-    status = status == MSCOPE_OK ? record_set_text(&base->engine, "moescope", err) : status;
     base->seed = (int64_t)(options_u64(bench->options, "seed") & INT64_MAX);
     return status;
 }
@@ -241,17 +309,27 @@ static enum mscope_status bench_model(struct bench *bench, const char *path,
         for (int b = 0; b < bench->n_batches && status == MSCOPE_OK; b++) {
             for (int t = 0; t < bench->n_threads && status == MSCOPE_OK && !interrupt_requested();
                  t++) {
+                int n_wanted = options_int(bench->options, "repetitions");
+                int n_rounds = options_given(bench->options, "rounds")
+                                   ? options_int(bench->options, "rounds")
+                               : bench->n_engines > 1 ? n_wanted
+                                                      : 1;
                 struct bench_params params = {
                     .path = path,
                     .tests = bench->tests,
                     .n_tests = bench->n_tests,
+                    .engines = bench->engines,
+                    .n_engines = bench->n_engines,
                     .n_threads = bench->threads[t],
                     .n_batch = bench->batches[b],
                     .kv_type = bench->kv[k],
                     .cpu_level = options_text(bench->options, "cpu"),
-                    .n_repetitions = options_int(bench->options, "repetitions"),
-                    .random = options_flag(bench->options, "random"),
+                    .n_rounds = n_rounds,
+                    .n_repetitions = (n_wanted + n_rounds - 1) / n_rounds,
+                    .random = bench->random,
                     .text = bench->text.data,
+                    .timeout_s = options_float(bench->options, "timeout"),
+                    .api_key = bench->api_key.n_bytes > 0 ? bench->api_key.data : NULL,
                     .seed = options_u64(bench->options, "seed"),
                     .base = &bench->base,
                     .roofs = options_flag(bench->options, "no-roof") ? NULL : &bench->roofs,
@@ -299,7 +377,13 @@ static void take_row(void *user, const struct record *row)
 {
     struct bench *bench = user;
     clear_step(bench);
-    bench_table_row(&bench->table, row);
+    if (bench->is_versus) {
+        if (bench->append_error.status == MSCOPE_OK) {
+            bench_versus_add(&bench->versus, row, &bench->append_error);
+        }
+    } else {
+        bench_table_row(&bench->table, row);
+    }
     bench->n_failed += strcmp(row->status, "ok") != 0;
     if (strcmp(row->status, "ok") == 0 && row->condition != NULL &&
         strcmp(row->condition, "trust") != 0 && row->condition_reasons.n > 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* study: the experiments of configs/, as rows in a file. */
+#include "cli/bench_engines.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/study_view.h"
@@ -27,6 +28,7 @@ struct study {
     int n_experiments;
     char name[64]; /* "full", "quick", ... */
     struct plan_engine engines[PLAN_MAX_ENGINES];
+    struct strbuf api_key;
     int n_engines;
     char *only_models; /* split in place */
     const char *models[MAX_MODELS];
@@ -143,30 +145,16 @@ static enum mscope_status choose_experiments(struct study *study, struct mscope_
     return MSCOPE_OK;
 }
 
-/* The second engine of a kind gets a number, so that its cells have names of their own. */
 static enum mscope_status choose_engines(struct study *study, struct mscope_error *err)
 {
-    const char *text = options_listed(study->options, "engine", 0);
-    for (int i = 0; i == 0 || text != NULL; i++) {
-        if (i == PLAN_MAX_ENGINES) {
-            return error_set(err, MSCOPE_ERR_ARGUMENT, "--engine", "given too often, at most %d",
-                             PLAN_MAX_ENGINES);
-        }
-        struct plan_engine *engine = &study->engines[i];
-        enum mscope_status status = driver_choose(&engine->class, &engine->target, text, err);
-        if (status != MSCOPE_OK) {
-            return status;
-        }
-        int n_same = 1;
-        for (int k = 0; k < i; k++) {
-            n_same += study->engines[k].class == engine->class;
-        }
-        snprintf(engine->name, sizeof engine->name, n_same > 1 ? "%s#%d" : "%s",
-                 engine->class->engine, n_same);
-        study->n_engines = i + 1;
-        text = options_listed(study->options, "engine", i + 1);
+    struct bench_engine engines[BENCH_MAX_ENGINES];
+    enum mscope_status status = engines_read(engines, &study->n_engines, study->options, err);
+    for (int i = 0; i < study->n_engines && status == MSCOPE_OK; i++) {
+        study->engines[i].class = engines[i].class;
+        study->engines[i].target = engines[i].target;
+        memcpy(study->engines[i].name, engines[i].name, sizeof study->engines[i].name);
     }
-    return MSCOPE_OK;
+    return status == MSCOPE_OK ? engines_read_key(&study->api_key, study->options, err) : status;
 }
 
 static enum mscope_status choose_device(struct study *study, struct mscope_error *err)
@@ -308,6 +296,7 @@ static enum mscope_status run_study(struct study *study, int *exit_code, struct 
         .models_dir = options_text(study->options, "models-dir"),
         .out_path = study->out_path.data,
         .kv_type = options_text(study->options, "kv"),
+        .api_key = study->api_key.n_bytes > 0 ? study->api_key.data : NULL,
         .cpu_level = options_text(study->options, "cpu"),
         .fit = options_flag(study->options, "quick") || options_flag(study->options, "smoke"),
         .no_stand_ins = options_flag(study->options, "no-stand-ins"),
@@ -366,5 +355,6 @@ static void close_study(struct study *study)
     config_close(&study->config);
     record_free(&study->base);
     strbuf_free(&study->out_path);
+    strbuf_free(&study->api_key);
     free(study->only_models);
 }

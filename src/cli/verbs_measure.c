@@ -22,6 +22,10 @@ const struct option_spec study_options[] = {
      .type = OPTION_LIST,
      .value_name = "ENGINE",
      .help = "own, llama.cpp:PATH or http:URL; may be repeated, they are then interleaved"},
+    {.name = "api-key-file",
+     .type = OPTION_TEXT,
+     .value_name = "FILE",
+     .help = "key for http engines; default: MOESCOPE_API_KEY of the environment"},
     {.name = "out",
      .type = OPTION_TEXT,
      .value_name = "DIR",
@@ -114,6 +118,10 @@ const struct option_spec bench_options[] = {
      .value_name = "LIST",
      .fallback = "0",
      .help = "tokens in the cache before the test begins"},
+    {.name = "test",
+     .type = OPTION_TEXT,
+     .value_name = "LIST",
+     .help = "tests by name instead of -p, -n, -d: pp512,tg64@d2048"},
     {.name = "repetitions",
      .letter = 'r',
      .type = OPTION_INT,
@@ -121,7 +129,28 @@ const struct option_spec bench_options[] = {
      .fallback = "5",
      .min = 1,
      .max = 1000,
-     .help = "of each test, after one that does not count"},
+     .help = "of each test"},
+    {.name = "engine",
+     .type = OPTION_LIST,
+     .value_name = "ENGINE",
+     .help = "own, llama.cpp:PATH or http:URL; may be repeated, they then take turns"},
+    {.name = "rounds",
+     .type = OPTION_INT,
+     .value_name = "N",
+     .min = 1,
+     .max = 100,
+     .help = "in which engines take turns; default: one for each repetition"},
+    {.name = "timeout",
+     .type = OPTION_FLOAT,
+     .value_name = "S",
+     .fallback = "1800",
+     .min = 0,
+     .max = 1e6,
+     .help = "seconds for a run, or for one start of another program; 0: none"},
+    {.name = "api-key-file",
+     .type = OPTION_TEXT,
+     .value_name = "FILE",
+     .help = "key for http engines; default: MOESCOPE_API_KEY of the environment"},
     {.name = "threads",
      .letter = 't',
      .type = OPTION_TEXT,
@@ -177,6 +206,8 @@ const struct cli_example bench_examples[] = {
     {"bench a.gguf b.gguf -p 128-512*2 -n 64 -t 1,2 -r 3", "two models, lists and ranges"},
     {"bench model.gguf -p 0 -d 0,2048 --type-kv f16,q8_0", "decode behind a long context"},
     {"bench model.gguf --append before.jsonl", "keep the rows"},
+    {"bench model.gguf --test pp512,tg64 --engine own --engine llama.cpp:/opt/llama-bench",
+     "side by side, in turns"},
     {"bench compare before.jsonl after.jsonl", "did it change, or is it noise?"},
     {0},
 };
@@ -191,6 +222,15 @@ const char bench_text[] =
     "read bandwidth that the bytes really needed for a token account for. Lists are 1,2,8 or "
     "ranges 1-4, "
     "64-512+64, 1-8*2.\n\n"
+    "With several engines there are rounds: in each the read bandwidth is measured, then every "
+    "engine, "
+    "in random order, has a process of its own for all tests. The table gives medians, the range, "
+    "and "
+    "the share of the read bandwidth by the bytes that the own engine counted. An engine may be "
+    "given "
+    "a name and more words for its command line: "
+    "llama.cpp:PATH,name=tuned,args=-fa 1. llama-bench takes no text: then all engines get random "
+    "tokens.\n\n"
     "'bench compare A B' puts the same tests of two files side by side (also rows of a study). A "
     "difference counts where Welch's test, corrected for the number of tests, is below 0.05; "
     "better "

@@ -1,274 +1,269 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of one file in a child process, summarised. */
+/* Rounds of processes, one for each engine, and the rows that they come to. */
 #include "measure/bench.h"
 
+#include "base/rng.h"
 #include "base/strbuf.h"
-#include "measure/child.h"
-#include "measure/condition.h"
-#include "measure/driver.h"
+#include "measure/bench_internal.h"
 #include "measure/provenance.h"
-#include "measure/sense.h"
-#include "measure/stats.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char bench_passage[] =
-    "The clock in the tower had stopped at twenty past four so long ago that the people of the "
-    "town "
-    "set their appointments by it: to meet at the clock meant to meet whenever both had arrived. "
-    "When "
-    "the council decided to have it mended, there was a vote, and the vote was close. The "
-    "clockmaker "
-    "came from two valleys away with his tools in a pram. He found that the works were sound. A "
-    "nest "
-    "of jackdaws had blocked the weights, and the oil had turned to something like varnish. He "
-    "cleaned "
-    "the wheels with a brush and paraffin, moved the nest to the chimney of the town hall, and set "
-    "the "
-    "hands by the radio. For a week nothing changed. Then the baker noticed that his first "
-    "customers "
-    "came earlier, and the teacher that her pupils came later, because they could now see from "
-    "their "
-    "beds how much time was left. Old Mrs Ferrand complained that the striking of the hours "
-    "reminded "
-    "her of how few of them she slept. The ferryman, who had never owned a watch, put up a "
-    "timetable. "
-    "In the second month somebody climbed the tower at night and stopped the clock again, at "
-    "twenty "
-    "past four. Nobody was seen, and nobody was asked. But in the morning both hands had been tied "
-    "together with a blue ribbon of the kind that only the teacher used, and when the clockmaker "
-    "was "
-    "sent for he answered that he had many orders, that the road was bad, and that a clock which "
-    "is "
-    "right twice a day need not be ashamed before most of us. ";
+static const double GRACE_S = 60;
+enum { REASON_BYTES = 800 };
 
-struct job {
+struct slot { /* one test with one engine */
+    struct bench_samples samples;
+    bool is_sent;
+    int n_now; /* runs of this process */
+    char status[16], reason[REASON_BYTES];
+};
+
+struct bench {
     const struct bench_params *params;
-    FILE *out;
     struct record base;
+    struct slot *slots;              /* (n_engines, n_tests) */
+    bool is_dead[BENCH_MAX_ENGINES]; /* gave nothing in a round: not tried again */
+    bool is_last_round, was_stopped;
 };
 
-struct samples { /* of one test */
-    double *prefill_tps, *decode_tps, *ttft_ms, *wall_ms;
-    double *steps_ms; /* of all repetitions together */
-    size_t n, n_steps, steps_capacity;
-};
-
-static int bench_main(void *user, FILE *out);
-static enum mscope_status run_test(struct job *job, struct driver *driver,
-                                   const struct bench_test *test, const struct record *opened,
-                                   struct mscope_error *err);
-static enum mscope_status repeat(struct job *job, struct driver *driver,
-                                 const struct bench_test *test, struct samples *samples,
-                                 struct record *row, struct mscope_error *err);
-static enum mscope_status name_row(struct record *row, const struct job *job,
-                                   const struct bench_test *test, struct mscope_error *err);
-static enum mscope_status summarise(struct record *row, const struct samples *samples,
+static enum mscope_status run_round(struct bench *bench, int i_round, struct mscope_error *err);
+static enum mscope_status run_process(struct bench *bench, int i_engine, struct mscope_error *err);
+static enum mscope_status take_line(struct bench *bench, int i_engine, char *line,
                                     struct mscope_error *err);
-static bool add_steps(struct samples *samples, const struct record *row);
-static enum mscope_status send(struct job *job, const struct record *row, struct mscope_error *err);
-static enum mscope_status take_row(struct job *job, const char *line, int *n_taken,
-                                   struct mscope_error *err);
-static enum mscope_status fail_row(struct job *job, int i_test, const char *status,
-                                   const char *reason, struct mscope_error *err);
+static enum mscope_status take_run(struct slot *slot, const char *json, struct mscope_error *err);
+static void take_failure(struct bench *bench, int i_engine, int i_test, const char *text);
+static void note_end(struct bench *bench, int i_engine, enum child_event event,
+                     const struct child_end *end);
+static enum mscope_status send_slot(struct bench *bench, int i_engine, int i_test,
+                                    struct mscope_error *err);
 
 enum mscope_status bench_run(const struct bench_params *params, struct mscope_error *err)
 {
-    struct job job = {.params = params};
-    record_init(&job.base);
-    enum mscope_status status = record_copy(&job.base, params->base, err);
-    status = status == MSCOPE_OK ? provenance_fill_model(&job.base, params->path, err) : status;
-    if (status == MSCOPE_OK && params->roofs != NULL) {
-        roofs_measure(params->roofs, &job.base, params->n_threads);
+    struct bench bench = {.params = params};
+    size_t n_slots = (size_t)params->n_engines * (size_t)params->n_tests;
+    bench.slots = calloc(n_slots, sizeof *bench.slots);
+    if (bench.slots == NULL) {
+        return error_set_memory(err, "samples", n_slots * sizeof *bench.slots);
+    }
+    for (size_t i = 0; i < n_slots; i++) {
+        bench_samples_init(&bench.slots[i].samples);
+    }
+    record_init(&bench.base);
+    enum mscope_status status = record_copy(&bench.base, params->base, err);
+    status = status == MSCOPE_OK ? provenance_fill_model(&bench.base, params->path, err) : status;
+    for (int i = 0; i < params->n_rounds && status == MSCOPE_OK && !bench.was_stopped; i++) {
+        bench.is_last_round = i + 1 == params->n_rounds;
+        status = run_round(&bench, i, err);
+    }
+    for (int e = 0; e < params->n_engines; e++) {
+        for (int t = 0; t < params->n_tests && status == MSCOPE_OK; t++) {
+            status = send_slot(&bench, e, t, err);
+        }
+    }
+    for (size_t i = 0; i < n_slots; i++) {
+        bench_samples_free(&bench.slots[i].samples);
+    }
+    free(bench.slots);
+    record_free(&bench.base);
+    return status;
+}
+
+static enum mscope_status run_round(struct bench *bench, int i_round, struct mscope_error *err)
+{
+    const struct bench_params *params = bench->params;
+    int order[BENCH_MAX_ENGINES];
+    struct rng rng;
+    if (params->roofs != NULL) {
+        roofs_measure(params->roofs, &bench->base, params->n_threads);
+        if (i_round > 0) {
+            roofs_measure_read(params->roofs, &bench->base, params->n_threads);
+        }
+    }
+    rng_seed_stream(&rng, params->seed, (uint64_t)i_round);
+    for (int i = 0; i < params->n_engines; i++) {
+        int at = (int)rng_below(&rng, (uint32_t)i + 1);
+        order[i] = order[at];
+        order[at] = i;
+    }
+    enum mscope_status status = MSCOPE_OK;
+    for (int i = 0; i < params->n_engines && status == MSCOPE_OK && !bench->was_stopped; i++) {
+        if (!bench->is_dead[order[i]]) {
+            bench->base.order_index = (int64_t)i_round * params->n_engines + i;
+            status = run_process(bench, order[i], err);
+        }
+    }
+    return status;
+}
+
+static enum mscope_status run_process(struct bench *bench, int i_engine, struct mscope_error *err)
+{
+    const struct bench_params *params = bench->params;
+    struct bench_job job = {
+        .params = params, .engine = &params->engines[i_engine], .base = &bench->base};
+    struct slot *slots = &bench->slots[i_engine * params->n_tests];
+    int n_runs = 0;
+    for (int i = 0; i < params->n_tests; i++) {
+        slots[i].n_now = 0;
     }
     struct child child;
-    int n_taken = 0;
-    if (status == MSCOPE_OK) {
-        status = child_start(&child, bench_main, &job, err);
-    }
+    enum mscope_status status = child_start(&child, bench_worker_main, &job, err);
     if (status != MSCOPE_OK) {
-        record_free(&job.base);
         return status;
     }
+    /* The engine's own limit comes first; this is for one that does not answer to it. */
+    double limit_s =
+        params->timeout_s > 0 ? params->timeout_s * (params->n_tests + 1) + GRACE_S : 0;
     char *line;
-    char reason[800] = "";
     enum child_event event;
-    while ((event = child_read(&child, &line, 0, params->stopped, params->user)) == CHILD_LINE &&
+    while ((event = child_read(&child, &line, limit_s, params->stopped, params->user)) ==
+               CHILD_LINE &&
            status == MSCOPE_OK) {
-        if (line[0] == 'R') {
-            status = take_row(&job, line + 2, &n_taken, err);
-        } else if (line[0] == 'X') {
-            snprintf(reason, sizeof reason, "%.799s", line + 2);
-        } else if (params->step != NULL) {
-            params->step(params->user, line + 2);
-        }
+        status = take_line(bench, i_engine, line, err);
     }
     struct child_end end;
     child_finish(&child, event != CHILD_END, &end);
-    if (event == CHILD_END && reason[0] == '\0' && n_taken < params->n_tests) {
-        snprintf(reason, sizeof reason, "%s",
-                 end.killed_for_memory
-                     ? "the process was killed (signal 9), most likely for lack of memory"
-                     : end.text);
-    }
-    while (event == CHILD_END && n_taken < params->n_tests && status == MSCOPE_OK) {
-        status = fail_row(&job, n_taken++, end.killed_for_memory ? "oom" : "failed", reason, err);
-    }
-    record_free(&job.base);
-    return status;
-}
-
-const char *bench_test_name(char text[BENCH_NAME_BYTES], const struct bench_test *test)
-{
-    char prompt[20] = "", gen[20] = "", depth[20] = "";
-    if (test->n_prompt > 0) {
-        snprintf(prompt, sizeof prompt, "pp%d", test->n_prompt);
-    }
-    if (test->n_gen > 0) {
-        snprintf(gen, sizeof gen, "%stg%d", test->n_prompt > 0 ? "+" : "", test->n_gen);
-    }
-    if (test->n_depth > 0) {
-        snprintf(depth, sizeof depth, "@d%d", test->n_depth);
-    }
-    snprintf(text, BENCH_NAME_BYTES, "%s%s%s", prompt, gen, depth);
-    return text;
-}
-
-static int bench_main(void *user, FILE *out)
-{
-    struct job *job = user;
-    const struct bench_params *params = job->params;
-    job->out = out;
-    struct driver_settings settings = {.model_path = params->path,
-                                       .model_id = job->base.model,
-                                       .n_threads = params->n_threads,
-                                       .n_batch = params->n_batch,
-                                       .kv_type = params->kv_type,
-                                       .cpu_level = params->cpu_level,
-                                       .seed = params->seed};
+    bench->was_stopped = event == CHILD_STOPPED;
+    note_end(bench, i_engine, event, &end);
     for (int i = 0; i < params->n_tests; i++) {
-        const struct bench_test *test = &params->tests[i];
-        int n_ctx = test->n_depth + (test->n_prompt > 0 ? test->n_prompt : 1) + test->n_gen + 1;
-        settings.n_ctx = n_ctx > settings.n_ctx ? n_ctx : settings.n_ctx;
+        n_runs += slots[i].n_now;
     }
-    struct record opened;
-    struct driver *driver = NULL;
-    struct mscope_error err = {0};
-    record_init(&opened);
-    enum mscope_status status = driver_own.open(&driver, &settings, &opened, &err);
-    for (int i = 0; i < params->n_tests && status == MSCOPE_OK; i++) {
-        status = run_test(job, driver, &params->tests[i], &opened, &err);
-    }
-    if (status != MSCOPE_OK) {
-        char text[800];
-        fprintf(out, "X %s\n", mscope_error_text(&err, text, sizeof text));
-    }
-    if (driver != NULL) {
-        driver_own.close(&driver);
-    }
-    record_free(&opened);
-    return status == MSCOPE_OK ? 0 : 1;
-}
-
-static enum mscope_status run_test(struct job *job, struct driver *driver,
-                                   const struct bench_test *test, const struct record *opened,
-                                   struct mscope_error *err)
-{
-    size_t n = (size_t)job->params->n_repetitions;
-    struct samples samples = {0};
-    double *room = calloc(4 * n, sizeof *room);
-    if (room == NULL) {
-        return error_set_memory(err, "samples", 4 * n * sizeof *room);
-    }
-    samples.prefill_tps = room;
-    samples.decode_tps = room + n;
-    samples.ttft_ms = room + 2 * n;
-    samples.wall_ms = room + 3 * n;
-    struct record row;
-    record_init(&row);
-    enum mscope_status status = record_copy(&row, &job->base, err);
-    status = status == MSCOPE_OK ? name_row(&row, job, test, err) : status;
-    status = status == MSCOPE_OK ? record_set_text(&row.arch, opened->arch, err) : status;
-    status = status == MSCOPE_OK ? record_set_text(&row.quant, opened->quant, err) : status;
-    status = status == MSCOPE_OK ? record_set_text(&row.engine_detail, opened->engine_detail, err)
-                                 : status;
-    row.params_total = opened->params_total;
-    row.params_active = opened->params_active;
-    row.model_bytes = opened->model_bytes;
-    row.synthetic = opened->synthetic;
-    status = status == MSCOPE_OK ? repeat(job, driver, test, &samples, &row, err) : status;
-    if (status == MSCOPE_OK) {
-        row.load_ms = opened->load_ms;
-        status = send(job, &row, err);
-    }
-    record_free(&row);
-    free(samples.steps_ms);
-    free(room);
+    bench->is_dead[i_engine] = n_runs == 0;
     return status;
 }
 
-/* One run that is not counted, then the counted ones. */
-static enum mscope_status repeat(struct job *job, struct driver *driver,
-                                 const struct bench_test *test, struct samples *samples,
-                                 struct record *row, struct mscope_error *err)
+static enum mscope_status take_line(struct bench *bench, int i_engine, char *line,
+                                    struct mscope_error *err)
 {
-    const struct bench_params *params = job->params;
-    const char *text = params->text != NULL ? params->text : bench_passage;
-    struct driver_task task = {
-        .prompt = params->random ? NULL : text,
-        .n_bytes = params->random ? 0 : strlen(text),
-        .n_tokens = test->n_prompt > 0 ? test->n_prompt : 1,
-        .n_gen = test->n_gen > 0 ? test->n_gen : 1, /* the first token is what TTFT waits for */
-        .n_depth = test->n_depth,
-        .timing = true,
-    };
-    struct condition_mark before, after;
-    struct driver_marks marks;
-    enum mscope_status status = MSCOPE_OK;
-    for (int i = 0; i <= params->n_repetitions && status == MSCOPE_OK; i++) {
-        char name[BENCH_NAME_BYTES];
-        fprintf(job->out, "S %s, run %d of %d\n", bench_test_name(name, test), i,
-                params->n_repetitions);
-        fflush(job->out);
-        if (i == 1) {
-            condition_look(&before, "");
+    const struct bench_params *params = bench->params;
+    if (line[0] == 'S') {
+        if (params->step != NULL) {
+            params->step(params->user, line + 2);
         }
-        record_set_reals(&row->token_ms, NULL, 0, NULL);
-        row->decode_ms = row->decode_tps = row->prefill_tps = NAN;
-        status = driver_own.run(driver, &task, row, &marks, err);
-        if (status == MSCOPE_OK && i > 0) {
-            samples->prefill_tps[samples->n] = test->n_prompt > 0 ? row->prefill_tps : NAN;
-            samples->decode_tps[samples->n] = row->decode_tps;
-            samples->ttft_ms[samples->n] = row->ttft_ms;
-            samples->wall_ms[samples->n++] = row->wall_ms;
-            status = add_steps(samples, row) ? status : error_set_memory(err, "samples", 0);
+        return MSCOPE_OK;
+    }
+    char *rest;
+    long i_test = line[0] != '\0' ? strtol(line + 1, &rest, 10) : -1;
+    if (i_test >= params->n_tests || line[0] == '\0') {
+        return MSCOPE_OK;
+    }
+    rest += *rest == ' ';
+    if (line[0] == 'X') {
+        take_failure(bench, i_engine, (int)i_test, rest);
+        return MSCOPE_OK;
+    }
+    if (line[0] != 'R' || i_test < 0) {
+        return MSCOPE_OK;
+    }
+    struct slot *slot = &bench->slots[i_engine * params->n_tests + i_test];
+    enum mscope_status status = take_run(slot, rest, err);
+    bool is_complete = bench->is_last_round && slot->n_now >= params->n_repetitions;
+    return status == MSCOPE_OK && is_complete ? send_slot(bench, i_engine, (int)i_test, err)
+                                              : status;
+}
+
+static enum mscope_status take_run(struct slot *slot, const char *json, struct mscope_error *err)
+{
+    struct record run;
+    int n_before = slot->samples.n_runs;
+    record_init(&run);
+    enum mscope_status status = record_from_line(&run, json, strlen(json), err);
+    status = status == MSCOPE_OK ? bench_samples_add(&slot->samples, &run, err) : status;
+    record_free(&run);
+    slot->n_now += slot->samples.n_runs - n_before;
+    return status;
+}
+
+/* "<status> <reason>", of one test or (-1) of all that have no run of this process. */
+static void take_failure(struct bench *bench, int i_engine, int i_test, const char *text)
+{
+    int n_tests = bench->params->n_tests;
+    size_t n_status = strcspn(text, " ");
+    for (int i = 0; i < n_tests; i++) {
+        struct slot *slot = &bench->slots[i_engine * n_tests + i];
+        if (i_test == i || (i_test < 0 && slot->n_now == 0)) {
+            snprintf(slot->status, sizeof slot->status, "%.*s", (int)n_status, text);
+            snprintf(slot->reason, sizeof slot->reason, "%s",
+                     text + n_status + (text[n_status] == ' '));
         }
     }
-    if (status != MSCOPE_OK) {
+}
+
+/* For tests without a run and without a reason of their own. */
+static void note_end(struct bench *bench, int i_engine, enum child_event event,
+                     const struct child_end *end)
+{
+    int n_tests = bench->params->n_tests;
+    for (int i = 0; i < n_tests; i++) {
+        struct slot *slot = &bench->slots[i_engine * n_tests + i];
+        if (slot->n_now > 0 || slot->reason[0] != '\0') {
+            continue;
+        }
+        const char *status = event == CHILD_TIMEOUT   ? "timeout"
+                             : end->killed_for_memory ? "oom"
+                             : event == CHILD_STOPPED ? "skipped"
+                                                      : "failed";
+        snprintf(slot->status, sizeof slot->status, "%s", status);
+        if (event == CHILD_TIMEOUT) {
+            snprintf(slot->reason, sizeof slot->reason,
+                     "not done after %g s: the process was ended", bench->params->timeout_s);
+        } else if (event == CHILD_STOPPED) {
+            snprintf(slot->reason, sizeof slot->reason, "interrupted");
+        } else if (end->killed_for_memory) {
+            snprintf(slot->reason, sizeof slot->reason,
+                     "the process was killed (signal 9), most likely for lack of memory");
+        } else {
+            snprintf(slot->reason, sizeof slot->reason, "the process %s", end->text);
+        }
+    }
+}
+
+static enum mscope_status send_slot(struct bench *bench, int i_engine, int i_test,
+                                    struct mscope_error *err)
+{
+    const struct bench_params *params = bench->params;
+    const struct driver_test *test = &params->tests[i_test];
+    struct slot *slot = &bench->slots[i_engine * params->n_tests + i_test];
+    if (slot->is_sent) {
+        return MSCOPE_OK;
+    }
+    slot->is_sent = true;
+    if (slot->samples.n_runs > 0) {
+        enum mscope_status status = bench_samples_summarise(&slot->samples, test, err);
+        if (status == MSCOPE_OK) {
+            params->take(params->user, &slot->samples.row);
+        }
         return status;
     }
-    condition_look(&after, "");
-    row->n_gen = test->n_gen;
-    row->n_prompt = test->n_prompt;
-    row->n_runs = params->n_repetitions;
-    sense_memory(row);
-    status = summarise(row, samples, err);
-    return status == MSCOPE_OK ? condition_judge(row, &before, &after, 0, err) : status;
+    if (bench->was_stopped) {
+        return MSCOPE_OK;
+    }
+    struct record row;
+    record_init(&row);
+    enum mscope_status status = record_copy(&row, &bench->base, err);
+    status = status == MSCOPE_OK
+                 ? bench_name_row(&row, params, &params->engines[i_engine], test, err)
+                 : status;
+    status = status == MSCOPE_OK ? record_fail(&row, slot->status, slot->reason, err) : status;
+    if (status == MSCOPE_OK) {
+        params->take(params->user, &row);
+    }
+    record_free(&row);
+    return status;
 }
 
-static enum mscope_status name_row(struct record *row, const struct job *job,
-                                   const struct bench_test *test, struct mscope_error *err)
+enum mscope_status bench_name_row(struct record *row, const struct bench_params *params,
+                                  const struct bench_engine *engine, const struct driver_test *test,
+                                  struct mscope_error *err)
 {
-    const struct bench_params *params = job->params;
     char name[BENCH_NAME_BYTES];
     struct strbuf cell = {0};
     bench_test_name(name, test);
-    strbuf_printf(&cell, "bench/%s/%s/%s,b%d,%s%s/t%d/r1/moescope", row->session_id, row->model,
-                  name, params->n_batch, params->kv_type, params->random ? ",random" : "",
-                  params->n_threads);
+    strbuf_printf(&cell, "bench/%s/%s/%s,b%d,%s%s/t%d/r1/%s", row->session_id, row->model, name,
+                  params->n_batch, params->kv_type, params->random ? ",random" : "",
+                  params->n_threads, engine->name);
     if (cell.failed) {
         strbuf_free(&cell);
         return error_set_memory(err, "cell", 0);
@@ -279,8 +274,10 @@ static enum mscope_status name_row(struct record *row, const struct job *job,
     } texts[] = {
         {&row->cell, cell.data},
         {&row->test, name},
+        {&row->engine, engine->name},
         {&row->kv_type, params->kv_type},
         {&row->prompt, params->random ? "random" : "text"},
+        {&row->order_kind, params->n_rounds > 1 ? "interleaved" : NULL},
         {&row->status, "ok"},
     };
     enum mscope_status status = provenance_stamp(row, err);
@@ -297,105 +294,46 @@ static enum mscope_status name_row(struct record *row, const struct job *job,
     return status;
 }
 
-static enum mscope_status summarise(struct record *row, const struct samples *samples,
+const char *bench_test_name(char text[BENCH_NAME_BYTES], const struct driver_test *test)
+{
+    char prompt[20] = "", gen[20] = "", depth[20] = "";
+    if (test->n_prompt > 0) {
+        snprintf(prompt, sizeof prompt, "pp%d", test->n_prompt);
+    }
+    if (test->n_gen > 0) {
+        snprintf(gen, sizeof gen, "%stg%d", test->n_prompt > 0 ? "+" : "", test->n_gen);
+    }
+    if (test->n_depth > 0) {
+        snprintf(depth, sizeof depth, "@d%d", test->n_depth);
+    }
+    snprintf(text, BENCH_NAME_BYTES, "%s%s%s", prompt, gen, depth);
+    return text;
+}
+
+enum mscope_status bench_test_parse(struct driver_test *test, const char *text, int most,
                                     struct mscope_error *err)
 {
-    struct stats prefill = stats_of(samples->prefill_tps, samples->n);
-    struct stats decode = stats_of(samples->decode_tps, samples->n);
-    row->prefill_tps = prefill.mean;
-    row->prefill_tps_median = prefill.median;
-    row->prefill_tps_sd = prefill.sd;
-    row->prefill_tps_ci95 = prefill.ci95;
-    row->decode_tps = decode.mean;
-    row->decode_tps_median = decode.median;
-    row->decode_tps_sd = decode.sd;
-    row->decode_tps_ci95 = decode.ci95;
-    row->decode_tps_cv = decode.cv;
-    row->wall_ms = stats_of(samples->wall_ms, samples->n).mean;
-    row->ttft_ms = row->n_prompt > 0 ? stats_of(samples->ttft_ms, samples->n).mean : NAN;
-    if (row->n_prompt == 0) {
-        row->prompt_tokens = 0;
-        row->prefill_ms = NAN;
-    }
-    row->tpot_ms_mean = stats_of(samples->steps_ms, samples->n_steps).mean;
-    row->tpot_ms_p50 = stats_percentile(samples->steps_ms, samples->n_steps, 0.50);
-    row->tpot_ms_p95 = stats_percentile(samples->steps_ms, samples->n_steps, 0.95);
-    row->tpot_ms_p99 = stats_percentile(samples->steps_ms, samples->n_steps, 0.99);
-    if (row->roof_read_gbps > 0) {
-        row->s_mbu = row->bytes_per_token * row->decode_tps / (row->roof_read_gbps * 1e9);
-    }
-    if (row->roof_int8_gops > 0 && row->n_prompt > 0 && row->prefill_flops != RECORD_NO_INT) {
-        row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt * row->prefill_tps /
-                     (row->roof_int8_gops * 1e9);
-    }
-    enum mscope_status status = MSCOPE_OK;
-    if (prefill.n > 0) {
-        status = record_set_reals(&row->prefill_tps_samples, samples->prefill_tps, samples->n, err);
-    }
-    if (status == MSCOPE_OK && decode.n > 0) {
-        status = record_set_reals(&row->decode_tps_samples, samples->decode_tps, samples->n, err);
-    }
-    return status;
-}
-
-static bool add_steps(struct samples *samples, const struct record *row)
-{
-    size_t n = row->token_ms.n;
-    if (samples->n_steps + n > samples->steps_capacity) {
-        size_t capacity = 2 * (samples->n_steps + n);
-        double *grown = realloc(samples->steps_ms, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return false;
+    static const char *const keys[] = {"pp", "tg", "@d"};
+    int *const numbers[] = {&test->n_prompt, &test->n_gen, &test->n_depth};
+    const char *at = text;
+    *test = (struct driver_test){0};
+    for (int i = 0; i < 3; i++) {
+        if (strncmp(at, keys[i], 2) == 0) {
+            char *stop;
+            long number = strtol(at + 2, &stop, 10);
+            bool good = stop != at + 2 && at[2] >= '1' && at[2] <= '9' && number <= most;
+            *numbers[i] = good ? (int)number : 0;
+            at = good ? stop : at;
+            at += i == 0 && *at == '+' ? 1 : 0;
         }
-        samples->steps_ms = grown;
-        samples->steps_capacity = capacity;
     }
-    for (size_t i = 0; i < n; i++) {
-        samples->steps_ms[samples->n_steps++] =
-            row->token_ms.values[i] - (i > 0 ? row->token_ms.values[i - 1] : 0);
+    char name[BENCH_NAME_BYTES];
+    if (*at != '\0' || strcmp(bench_test_name(name, test), text) != 0 ||
+        test->n_prompt + test->n_gen == 0) {
+        return error_set(err, MSCOPE_ERR_ARGUMENT, "--test",
+                         "'%.60s', expected pp512, tg64, pp512+tg64 or one with @d2048 behind it, "
+                         "at most %d tokens",
+                         text, most);
     }
-    return true;
-}
-
-static enum mscope_status send(struct job *job, const struct record *row, struct mscope_error *err)
-{
-    json_t *json = record_to_json(row);
-    char *line = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(json);
-    if (line == NULL) {
-        return error_set_memory(err, "row", sizeof *row);
-    }
-    fprintf(job->out, "R %s\n", line);
-    fflush(job->out);
-    free(line);
     return MSCOPE_OK;
-}
-
-static enum mscope_status take_row(struct job *job, const char *line, int *n_taken,
-                                   struct mscope_error *err)
-{
-    struct record row;
-    record_init(&row);
-    enum mscope_status status = record_from_line(&row, line, strlen(line), err);
-    if (status == MSCOPE_OK) {
-        (*n_taken)++;
-        job->params->take(job->params->user, &row);
-    }
-    record_free(&row);
-    return status;
-}
-
-static enum mscope_status fail_row(struct job *job, int i_test, const char *status,
-                                   const char *reason, struct mscope_error *err)
-{
-    struct record row;
-    record_init(&row);
-    enum mscope_status result = record_copy(&row, &job->base, err);
-    result = result == MSCOPE_OK ? name_row(&row, job, &job->params->tests[i_test], err) : result;
-    result = result == MSCOPE_OK ? record_fail(&row, status, reason, err) : result;
-    if (result == MSCOPE_OK) {
-        job->params->take(job->params->user, &row);
-    }
-    record_free(&row);
-    return result;
 }

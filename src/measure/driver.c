@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_bench(const char *target);
+static const char *find_option(const char *target, const char **key);
+static enum mscope_status take_name(struct driver_target *out, const char *name,
+                                    struct mscope_error *err);
+static enum mscope_status take_arguments(struct driver_target *out, char *words,
+                                         struct mscope_error *err);
+
 enum mscope_status driver_choose(const struct driver_class **out, const char **target,
                                  const char *text, struct mscope_error *err)
 {
@@ -18,8 +25,8 @@ enum mscope_status driver_choose(const struct driver_class **out, const char **t
         return MSCOPE_OK;
     }
     if (strncmp(text, program, strlen(program)) == 0 && text[strlen(program)] != '\0') {
-        *out = &driver_llama_cpp;
         *target = text + strlen(program);
+        *out = is_bench(*target) ? &driver_llama_bench : &driver_llama_cpp;
         return MSCOPE_OK;
     }
     if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0) {
@@ -34,6 +41,101 @@ enum mscope_status driver_choose(const struct driver_class **out, const char **t
     }
     return error_set(err, MSCOPE_ERR_ARGUMENT, "engine",
                      "'%s', expected own, llama.cpp:PATH or http:URL", text);
+}
+
+/* By the last part of the path. */
+static bool is_bench(const char *target)
+{
+    const char *key;
+    size_t n = (size_t)(find_option(target, &key) - target);
+    while (n > 0 && target[n - 1] != '/') {
+        n--;
+        if (strncmp(target + n, "bench", 5) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the first option begins, else the end. */
+static const char *find_option(const char *target, const char **key)
+{
+    static const char *const keys[] = {",name=", ",args="};
+    const char *first = target + strlen(target);
+    *key = NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *at = strstr(target, keys[i]);
+        if (at != NULL && at < first) {
+            first = at;
+            *key = keys[i];
+        }
+    }
+    return first;
+}
+
+enum mscope_status driver_target_open(struct driver_target *out, const char *target,
+                                      struct mscope_error *err)
+{
+    *out = (struct driver_target){.memory = strdup(target)};
+    if (out->memory == NULL) {
+        return error_set_memory(err, "engine", strlen(target));
+    }
+    const char *key;
+    char *at = out->memory + (find_option(out->memory, &key) - out->memory);
+    enum mscope_status status = MSCOPE_OK;
+    out->place = out->memory;
+    while (key != NULL && status == MSCOPE_OK) {
+        const char *next_key;
+        char *value = at + strlen(key);
+        char *next = value + (find_option(value, &next_key) - value);
+        *at = '\0';
+        *next = '\0';
+        status = strcmp(key, ",name=") == 0 ? take_name(out, value, err)
+                                            : take_arguments(out, value, err);
+        at = next;
+        key = next_key;
+    }
+    if (status != MSCOPE_OK) {
+        driver_target_close(out);
+    }
+    return status;
+}
+
+void driver_target_close(struct driver_target *target)
+{
+    free(target->memory);
+    *target = (struct driver_target){0};
+}
+
+/* It becomes a part of a cell's name, between slashes. */
+static enum mscope_status take_name(struct driver_target *out, const char *name,
+                                    struct mscope_error *err)
+{
+    size_t n = strlen(name);
+    static const char *const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789._-+#";
+    if (n == 0 || n >= DRIVER_NAME_BYTES || strspn(name, allowed) != n) {
+        return error_set(err, MSCOPE_ERR_ARGUMENT, "engine",
+                         "name '%.60s', expected 1 to %d letters, digits or ._-+#", name,
+                         DRIVER_NAME_BYTES - 1);
+    }
+    memcpy(out->name, name, n + 1);
+    return MSCOPE_OK;
+}
+
+static enum mscope_status take_arguments(struct driver_target *out, char *words,
+                                         struct mscope_error *err)
+{
+    char *state = NULL;
+    for (char *word = strtok_r(words, " ", &state); word != NULL;
+         word = strtok_r(NULL, " ", &state)) {
+        if (out->n_arguments == DRIVER_MAX_ARGUMENTS) {
+            return error_set(err, MSCOPE_ERR_ARGUMENT, "engine",
+                             "more than %d words in args=", DRIVER_MAX_ARGUMENTS);
+        }
+        out->arguments[out->n_arguments++] = word;
+    }
+    return MSCOPE_OK;
 }
 
 void driver_derive_times(struct record *record)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 struct driver_settings {
-    const char *target;     /* program path or base URL; NULL for the own engine */
+    const char *target;     /* as driver_choose gives it; NULL for the own engine */
     const char *model_path; /* NULL when the server chooses */
     const char *model_id;
     int n_threads;          /* > 0 */
@@ -24,6 +24,7 @@ struct driver_settings {
     const char *kv_type;   /* "f16", "q8_0", "f32" */
     const char *cpu_level; /* NULL: the best; own engine only */
     double timeout_s;      /* of one run; <= 0: none */
+    const char *api_key;   /* http: sent with every request, never written to a row; NULL: none */
     uint64_t seed;
 };
 
@@ -42,6 +43,10 @@ struct driver_task {
 
 struct driver_marks { /* clock_now_ns() of this computer; 0 where not known */
     uint64_t prefill_start_ns, prefill_end_ns, decode_start_ns, decode_end_ns;
+};
+
+struct driver_test { /* n_prompt random tokens in, or n_gen out, after n_depth in the cache */
+    int n_prompt, n_gen, n_depth;
 };
 
 struct driver;
@@ -63,18 +68,42 @@ struct driver_class {
                               struct record *record, struct driver_marks *marks,
                               struct mscope_error *err);
     void (*close)(struct driver **driver);
+    /*
+     * NULL but for a program that takes tests, and no text, and is costly to start: all tests,
+     * n_repetitions each, in as few starts as it allows, after a warm-up of its own. rows:
+     * (n_tests) initialised records, filled as by `run`, with the samples of the rates.
+     */
+    enum mscope_status (*run_all)(struct driver *driver, const struct driver_test *tests,
+                                  int n_tests, int n_repetitions, struct record *rows,
+                                  struct mscope_error *err);
 };
 
 extern const struct driver_class driver_own;
-extern const struct driver_class driver_llama_cpp; /* measure/driver_llama_cpp.c */
-extern const struct driver_class driver_http;      /* measure/driver_http.c */
+extern const struct driver_class driver_llama_cpp;   /* llama-completion, llama-cli */
+extern const struct driver_class driver_llama_bench; /* llama-bench */
+extern const struct driver_class driver_http;
 
 /*
  * "own" (or NULL), "llama.cpp:PATH", "http:URL" or "https:..." to a class and its target (points
- * into `text`). MSCOPE_ERR_ARGUMENT names what is allowed.
+ * into `text`, options included). MSCOPE_ERR_ARGUMENT names what is allowed.
  */
 enum mscope_status driver_choose(const struct driver_class **out, const char **target,
                                  const char *text, struct mscope_error *err);
+
+enum { DRIVER_NAME_BYTES = 32, DRIVER_MAX_ARGUMENTS = 32 };
+
+/* "PLACE[,name=NAME][,args=WORD WORD...]" taken apart. */
+struct driver_target {
+    char *place;                                 /* path or URL */
+    char name[DRIVER_NAME_BYTES];                /* of the engine in rows; "": that of its class */
+    const char *arguments[DRIVER_MAX_ARGUMENTS]; /* more words for its command line */
+    int n_arguments;
+    char *memory;
+};
+/* A name has letters, digits and "._-+#". After a failure there is nothing to close. */
+enum mscope_status driver_target_open(struct driver_target *out, const char *target,
+                                      struct mscope_error *err);
+void driver_target_close(struct driver_target *target);
 
 /* Of decode steps 0, 1, 2, ... with timing_in_turn: off, on, on, off, and again. */
 static inline bool driver_step_is_split(int i_step)

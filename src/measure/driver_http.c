@@ -22,6 +22,7 @@ enum { MAX_BODY_BYTES = 1 << 20, CONNECT_MS = 10000, LIST_MS = 20000 };
 struct driver {
     CURL *curl;
     struct curl_slist *headers;
+    struct driver_target target;
     struct http_address address;
     char *model;
     const char *model_id;
@@ -47,6 +48,9 @@ static enum mscope_status http_run(struct driver *driver, const struct driver_ta
                                    struct record *record, struct driver_marks *marks,
                                    struct mscope_error *err);
 static void http_close(struct driver **driver);
+static enum mscope_status tell_detail(const struct driver *driver, struct record *record,
+                                      struct mscope_error *err);
+static enum mscope_status add_key(struct driver *driver, const char *key, struct mscope_error *err);
 static enum mscope_status ask_models(struct driver *driver, struct mscope_error *err);
 static enum mscope_status choose_model(struct driver *driver, const struct strbuf *body,
                                        struct mscope_error *err);
@@ -61,7 +65,7 @@ static enum mscope_status fill(const struct request *request, const struct drive
                                struct mscope_error *err);
 static void request_clear(struct request *request);
 
-const struct driver_class driver_http = {"http", http_open, http_run, http_close};
+const struct driver_class driver_http = {"http", http_open, http_run, http_close, NULL};
 
 static enum mscope_status http_open(struct driver **out, const struct driver_settings *settings,
                                     struct record *record, struct mscope_error *err)
@@ -84,13 +88,20 @@ static enum mscope_status http_open(struct driver **out, const struct driver_set
     if (driver->curl == NULL || driver->headers == NULL) {
         status = error_set_memory(err, "libcurl", sizeof *driver);
     }
+    if (status == MSCOPE_OK && settings->api_key != NULL) {
+        status = add_key(driver, settings->api_key, err);
+    }
+    status =
+        status == MSCOPE_OK ? driver_target_open(&driver->target, settings->target, err) : status;
+    if (status == MSCOPE_OK && driver->target.n_arguments > 0) {
+        status = error_set(err, MSCOPE_ERR_ARGUMENT, "engine",
+                           "args= behind a URL, expected a program (a server has its own)");
+    }
     if (status == MSCOPE_OK) {
-        status = http_address_open(&driver->address, settings->target, err);
+        status = http_address_open(&driver->address, driver->target.place, err);
     }
     status = status == MSCOPE_OK ? ask_models(driver, err) : status;
-    if (status == MSCOPE_OK) {
-        status = record_set_text(&record->engine_detail, driver->address.host, err);
-    }
+    status = status == MSCOPE_OK ? tell_detail(driver, record, err) : status;
     if (status != MSCOPE_OK) {
         http_close(&driver);
         return status;
@@ -107,10 +118,38 @@ static void http_close(struct driver **driver)
     curl_easy_cleanup((*driver)->curl);
     curl_slist_free_all((*driver)->headers);
     http_address_close(&(*driver)->address);
+    driver_target_close(&(*driver)->target);
     free((*driver)->model);
     free(*driver);
     *driver = NULL;
     curl_global_cleanup();
+}
+
+/* The only model of a server is taken whatever it is called: the row says which it was. */
+static enum mscope_status tell_detail(const struct driver *driver, struct record *record,
+                                      struct mscope_error *err)
+{
+    struct strbuf text = {0};
+    strbuf_printf(&text, "%s %s", driver->address.host, driver->model);
+    enum mscope_status status = text.failed
+                                    ? error_set_memory(err, "driver", text.n_bytes)
+                                    : record_set_text(&record->engine_detail, text.data, err);
+    strbuf_free(&text);
+    return status;
+}
+
+/* libcurl leaves it out when a redirection leads to another host. */
+static enum mscope_status add_key(struct driver *driver, const char *key, struct mscope_error *err)
+{
+    struct strbuf line = {0};
+    strbuf_printf(&line, "Authorization: Bearer %s", key);
+    struct curl_slist *grown = line.failed ? NULL : curl_slist_append(driver->headers, line.data);
+    strbuf_free(&line);
+    if (grown == NULL) {
+        return error_set_memory(err, "key", strlen(key));
+    }
+    driver->headers = grown;
+    return MSCOPE_OK;
 }
 
 /* The list tells whether the server is there and what its model is called; not every server has
@@ -295,8 +334,8 @@ static enum mscope_status perform(struct request *request, const char *address, 
     good &= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, driver->problem) == CURLE_OK;
     good &= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes) == CURLE_OK;
     good &= curl_easy_setopt(curl, CURLOPT_WRITEDATA, request) == CURLE_OK;
+    good &= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, driver->headers) == CURLE_OK;
     if (body != NULL) {
-        good &= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, driver->headers) == CURLE_OK;
         good &= curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) == CURLE_OK;
     }
     if (!good) {

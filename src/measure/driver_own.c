@@ -23,6 +23,8 @@ struct driver {
     int n_batch;
     int32_t *tokens; /* of the current task, depth first */
     size_t n_tokens;
+    size_t n_evaluated; /* of tokens, in the session; 0 after a failure */
+    size_t n_same;      /* of n_evaluated, the first that this run's tokens begin with too */
 };
 
 struct run { /* one run under way */
@@ -58,7 +60,7 @@ static enum mscope_status decode(struct run *run, struct mscope_error *err);
 static enum mscope_status next_token(struct run *run, struct mscope_error *err);
 static void take_stats(struct run *run, bool is_decode, double part_ms);
 
-const struct driver_class driver_own = {"moescope", own_open, own_run, own_close};
+const struct driver_class driver_own = {"moescope", own_open, own_run, own_close, NULL};
 
 static enum mscope_status own_open(struct driver **out, const struct driver_settings *settings,
                                    struct record *record, struct mscope_error *err)
@@ -192,8 +194,10 @@ static enum mscope_status own_run(struct driver *driver, const struct driver_tas
     uint64_t start_ns = clock_now_ns();
     run.deadline_ns = driver->timeout_s > 0 ? start_ns + (uint64_t)(driver->timeout_s * 1e9) : 0;
     mscope_engine_set_timing(driver->engine, task->timing);
-    status = mscope_session_rewind(driver->session, 0, err);
-    if (status == MSCOPE_OK && n_depth > 0) {
+    bool has_depth = n_depth > 0 && driver->n_same >= n_depth; /* from the run before */
+    driver->n_evaluated = 0;
+    status = mscope_session_rewind(driver->session, has_depth ? (int)n_depth : 0, err);
+    if (status == MSCOPE_OK && n_depth > 0 && !has_depth) {
         status = evaluate(&run, driver->tokens, n_depth, false, err);
     }
     if (status == MSCOPE_OK) {
@@ -210,6 +214,7 @@ static enum mscope_status own_run(struct driver *driver, const struct driver_tas
     if (status != MSCOPE_OK) {
         return status;
     }
+    driver->n_evaluated = driver->n_tokens;
     struct mscope_stats stats;
     mscope_engine_get_stats(driver->engine, &stats);
     record->prompt_tokens = (int64_t)(driver->n_tokens - n_depth);
@@ -380,6 +385,11 @@ static enum mscope_status make_tokens(struct driver *driver, const struct driver
             text != NULL ? text[i % n_text] : (int32_t)rng_below(&rng, driver->info->n_vocab);
     }
     free(text);
+    driver->n_same = 0;
+    while (driver->n_same < n && driver->n_same < driver->n_evaluated &&
+           tokens[driver->n_same] == driver->tokens[driver->n_same]) {
+        driver->n_same++;
+    }
     free(driver->tokens);
     driver->tokens = tokens;
     driver->n_tokens = n;

@@ -33,12 +33,14 @@ bool footer_parse(struct footer *out, const char *text, size_t n_bytes);
  * none. Returns the build number, 0 when unknown. */
 int64_t footer_parse_version(char *version, size_t size, const char *text, size_t n_bytes);
 
-enum { FOOTER_NAME_BYTES = 64 };
+enum { FOOTER_NAME_BYTES = 64, FOOTER_MAX_SAMPLES = 64 };
 
 struct footer_bench { /* one test of llama-bench */
     int64_t n_prompt, n_gen, n_depth, n_threads;
-    double avg_ns;                 /* of one repetition */
-    int64_t model_bytes, n_params; /* -1 where not given */
+    double avg_ns;                         /* of one repetition */
+    double samples_ns[FOOTER_MAX_SAMPLES]; /* of each; CSV has none: then avg_ns is the one */
+    int n_samples;                         /* >= 1 */
+    int64_t model_bytes, n_params;         /* -1 where not given */
     char build_commit[FOOTER_NAME_BYTES], model_type[FOOTER_NAME_BYTES];
     int64_t build_number;
 };

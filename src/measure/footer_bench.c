@@ -23,6 +23,7 @@ static enum mscope_status take_csv(struct footer_bench *out, int max, int *n, co
                                    size_t n_bytes, struct mscope_error *err);
 static bool split_line(struct csv *line, const char **at, const char *end);
 static json_t *row_of_cells(const struct csv *head, const struct csv *line);
+static void take_samples(struct footer_bench *out, const json_t *list);
 static double number_of(const json_t *object, const char *key);
 static void text_of(char text[FOOTER_NAME_BYTES], const json_t *object, const char *key);
 
@@ -99,6 +100,7 @@ static enum mscope_status take_object(struct footer_bench *out, const json_t *ob
         .n_params = params >= 0 && params < 1e15 ? (int64_t)params : -1,
         .build_number = build >= 0 && build < 1e9 ? (int64_t)build : 0,
     };
+    take_samples(out, json_object_get(object, "samples_ns"));
     text_of(out->build_commit, object, "build_commit");
     text_of(out->model_type, object, "model_type");
     return MSCOPE_OK;
@@ -185,6 +187,19 @@ static json_t *row_of_cells(const struct csv *head, const struct csv *line)
                             is_number ? json_real(number) : json_string(line->cells[i]));
     }
     return row;
+}
+
+static void take_samples(struct footer_bench *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list) && out->n_samples < FOOTER_MAX_SAMPLES; i++) {
+        double value = json_number_value(json_array_get(list, i));
+        if (value > 0 && value < 1e15) {
+            out->samples_ns[out->n_samples++] = value;
+        }
+    }
+    if (out->n_samples == 0) {
+        out->samples_ns[out->n_samples++] = out->avg_ns;
+    }
 }
 
 static double number_of(const json_t *object, const char *key)

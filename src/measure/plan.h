@@ -22,7 +22,8 @@ enum { PLAN_MAX_ENGINES = 8, PLAN_MAX_THREADS = 32 };
 struct plan_engine {
     const struct driver_class *class;
     const char *target;
-    char name[32]; /* "moescope", "llama.cpp", and "llama.cpp#2" for the second of a kind */
+    char name[DRIVER_NAME_BYTES]; /* "moescope", "llama.cpp", and "llama.cpp#2" for the second of a
+                                     kind */
 };
 
 struct plan_params {

@@ -28,6 +28,25 @@ void roofs_measure(struct roofs *roofs, struct record *record, int n_threads)
     record->roof_int8_gops = roofs->of[i].int8_gops;
 }
 
+void roofs_measure_read(struct roofs *roofs, struct record *record, int n_threads)
+{
+    struct pool *pool = NULL;
+    struct machine_bandwidth read;
+    if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
+        return;
+    }
+    if (machine_measure_read(&read, pool, machine_stream_buffer_bytes(), READ_BUDGET_NS, NULL) ==
+        MSCOPE_OK) {
+        record->roof_read_gbps = read.median * 1e-9;
+        for (int i = 0; i < roofs->n; i++) {
+            if (roofs->of[i].n_threads == n_threads) {
+                roofs->of[i].read_gbps = record->roof_read_gbps;
+            }
+        }
+    }
+    pool_close(&pool);
+}
+
 static void measure(struct roofs *roofs, int n_threads)
 {
     struct pool *pool = NULL;

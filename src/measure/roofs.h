@@ -17,5 +17,7 @@ struct roofs {
 
 /* Fills roof_* of the row; measures (about a second) when this number of threads is new. */
 void roofs_measure(struct roofs *roofs, struct record *record, int n_threads);
+/* The read bandwidth again, which another guest of the same machine may have changed since. */
+void roofs_measure_read(struct roofs *roofs, struct record *record, int n_threads);
 
 #endif

@@ -174,7 +174,7 @@ static enum mscope_status prepare_base(struct block_run *run)
         {&run->base.model_role, config_role_name(model->role)},
         {&run->base.quant, model->quant},
         {&run->base.device, params->device->id},
-        {&run->base.engine, run->block->engine->class->engine},
+        {&run->base.engine, run->block->engine->name},
         {&run->base.kv_type, params->kv_type},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == MSCOPE_OK; i++) {
@@ -246,6 +246,7 @@ static void prepare_job(struct block_run *run)
                 .kv_type = params->kv_type,
                 .cpu_level = params->cpu_level,
                 .timeout_s = experiment->timeout_s,
+                .api_key = params->api_key,
                 .seed = (uint64_t)params->base->seed,
             },
         .experiment = experiment,

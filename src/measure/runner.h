@@ -31,6 +31,7 @@ struct runner_params {
     const struct record *base; /* provenance, study, order_seed, seed */
     const char *models_dir, *out_path;
     const char *kv_type, *cpu_level; /* cpu_level NULL: the best */
+    const char *api_key;             /* of http engines; NULL: none */
     bool fit; /* leave out models that do not fit into free memory, instead of trying */
     bool no_stand_ins, no_real;
     bool measure_roofs;

@@ -34,6 +34,7 @@ enum mode {
 static _Atomic int mode;
 static struct server server;
 static char last_request[65536]; /* of a POST */
+static const char *api_key;
 static struct driver *driver;
 static struct record record;
 static struct driver_marks marks;
@@ -133,7 +134,9 @@ static void answer_completion(struct server *the_server, int fd, bool is_chat)
 static void answer(struct server *the_server, int fd, const char *request)
 {
     bool is_chat = strncmp(request, "POST /v1/chat/completions ", 26) == 0;
+    bool has_key = strstr(request, "\r\nAuthorization: Bearer k-123\r\n") != NULL;
     if (strncmp(request, "GET /v1/models ", 15) == 0) {
+        mode = mode == NEEDS_KEY && has_key ? GOOD : mode;
         answer_models(fd);
         return;
     }
@@ -153,6 +156,7 @@ static int setup(void **state)
 {
     (void)state;
     mode = GOOD;
+    api_key = NULL;
     driver = NULL;
     record_init(&record);
     memset(&err, 0, sizeof err);
@@ -178,6 +182,7 @@ static enum mscope_status open_driver(const char *path, double timeout_s)
                                        .n_threads = 2,
                                        .kv_type = "f16",
                                        .timeout_s = timeout_s,
+                                       .api_key = api_key,
                                        .seed = 42};
     return driver_http.open(&driver, &settings, &record, &err);
 }
@@ -215,7 +220,7 @@ static void a_row_from_a_stream(void **state)
     (void)state;
     assert_ok(open_driver("", 20), &err);
     char host[64];
-    snprintf(host, sizeof host, "127.0.0.1:%d", server.port);
+    snprintf(host, sizeof host, "127.0.0.1:%d the-model", server.port);
     assert_string_equal(record.engine_detail, host); /* and no password */
     record.threads = 2;
     assert_ok(run(5), &err);
@@ -359,6 +364,30 @@ static void a_server_that_stalls_runs_into_the_limit(void **state)
     assert_says("not done after 0.4 s, 1 pieces");
 }
 
+static void a_key_goes_with_every_request_and_into_no_row(void **state)
+{
+    (void)state;
+    api_key = "k-123";
+    mode = NEEDS_KEY;
+    assert_ok(open_driver(",name=lab", 20), &err);
+    assert_ok(run(5), &err);
+    assert_non_null(strstr(last_request, "\r\nAuthorization: Bearer k-123\r\n"));
+    json_t *json = record_to_json(&record);
+    char *text = json_dumps(json, 0);
+    json_decref(json);
+    assert_non_null(text);
+    assert_null(strstr(text, "k-123"));
+    free(text);
+    driver_http.close(&driver);
+    api_key = "k-124";
+    mode = NEEDS_KEY;
+    assert_int_equal(open_driver("", 20), MSCOPE_ERR_IO);
+    assert_says("HTTP 401");
+    mode = GOOD;
+    assert_int_equal(open_driver(",args=-fa 1", 20), MSCOPE_ERR_ARGUMENT);
+    assert_says("expected a program");
+}
+
 static void servers_that_are_not_there_or_not_ours(void **state)
 {
     (void)state;
@@ -465,6 +494,7 @@ int main(void)
         TEST(streams_that_break_off_are_failures),
         TEST(broken_events_are_failures),
         TEST(a_server_that_stalls_runs_into_the_limit),
+        TEST(a_key_goes_with_every_request_and_into_no_row),
         TEST(servers_that_are_not_there_or_not_ours),
         TEST(what_it_cannot_do_is_refused),
         TEST(streams_may_come_in_any_portions),

@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 
 static char folder[64], program[128], model[128];
+static char options[128]; /* of the engine, behind the path */
 static struct record record;
+static const struct driver_class *class; /* as driver_choose says */
 static struct driver *driver;
 static struct driver_marks marks;
 static struct mscope_error err;
@@ -43,13 +45,16 @@ static int setup(void **state)
     record_init(&record);
     memset(&err, 0, sizeof err);
     driver = NULL;
+    options[0] = '\0';
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    driver_llama_cpp.close(&driver);
+    if (driver != NULL) {
+        class->close(&driver);
+    }
     record_free(&record);
     remove(program);
     remove(model);
@@ -61,7 +66,11 @@ static int teardown(void **state)
 
 static enum mscope_status open_driver(double timeout_s)
 {
-    struct driver_settings settings = {.target = program,
+    char text[300];
+    const char *target;
+    snprintf(text, sizeof text, "llama.cpp:%s%s", program, options);
+    assert_ok(driver_choose(&class, &target, text, &err), &err);
+    struct driver_settings settings = {.target = target,
                                        .model_path = model,
                                        .model_id = "m",
                                        .n_threads = 3,
@@ -70,13 +79,13 @@ static enum mscope_status open_driver(double timeout_s)
                                        .kv_type = "f16",
                                        .timeout_s = timeout_s,
                                        .seed = 42};
-    return driver_llama_cpp.open(&driver, &settings, &record, &err);
+    return class->open(&driver, &settings, &record, &err);
 }
 
 static enum mscope_status run_text(const char *text, int n_gen)
 {
     struct driver_task task = {.prompt = text, .n_bytes = strlen(text), .n_gen = n_gen};
-    return driver_llama_cpp.run(driver, &task, &record, &marks, &err);
+    return class->run(driver, &task, &record, &marks, &err);
 }
 
 static void assert_near(double actual, double expected)
@@ -272,8 +281,7 @@ static void what_it_cannot_do_is_refused(void **state)
     write_program("llama-completion", VERSION_OR FOOTER);
     assert_ok(open_driver(20), &err);
     struct driver_task random = {.n_tokens = 16, .n_gen = 4};
-    assert_int_equal(driver_llama_cpp.run(driver, &random, &record, &marks, &err),
-                     MSCOPE_ERR_ARGUMENT);
+    assert_int_equal(class->run(driver, &random, &record, &marks, &err), MSCOPE_ERR_ARGUMENT);
     assert_says("llama-bench");
     char *text = malloc(200001);
     assert_non_null(text);
@@ -283,23 +291,49 @@ static void what_it_cannot_do_is_refused(void **state)
     free(text);
 }
 
-#define BENCH_ROW                                                                                  \
-    "p=0 n=0 d=0\nwhile [ $# -gt 0 ]; do case $1 in -p) p=$2;; -n) n=$2;; -d) d=$2;; -r) "         \
-    "[ $2 = 1 ] || exit 5;; esac; shift 2; done\n"
+/* A llama-bench: one row for each -p, -n and -gp, a millisecond for a token of a prompt, twenty for
+ * one made, two repetitions apart by a tenth. Every start is a line of the file `arguments`. */
+#define BENCH_SCRIPT                                                                               \
+    "echo \"$*\" >> \"$0.arguments\"\ndepth=0 out='' reps=1\n"                                     \
+    "row() {\n"                                                                                    \
+    "samples=\"$4\"; [ $reps = 2 ] && samples=\"$(($4 * 9 / 10)), $(($4 * 11 / 10))\"\n"           \
+    "out=\"$out${out:+,}{\\\"build_commit\\\": \\\"3f5\\\", \\\"build_number\\\": 10587, "         \
+    "\\\"model_n_params\\\": 77, \\\"n_prompt\\\": $1, \\\"n_gen\\\": $2, \\\"n_depth\\\": $3, "   \
+    "\\\"avg_ns\\\": $4, \\\"samples_ns\\\": [$samples]}\"; }\n"                                   \
+    "for w in \"$@\"; do case $last in -d) depth=$w;; -r) reps=$w;; esac; last=$w; done\n"         \
+    "while [ $# -gt 0 ]; do case $1 in\n"                                                          \
+    "-p) [ $2 = 0 ] || row $2 0 $depth $(($2 * 1000000));;\n"                                      \
+    "-n) [ $2 = 0 ] || row 0 $2 $depth $(($2 * 20000000));;\n"                                     \
+    "-gp) row ${2%,*} ${2#*,} 0 $((${2#*,} * 40000000));; esac; shift; done\n"                     \
+    "echo \"[$out]\"\n"
+#define HELP_WITH_DEPTH                                                                            \
+    "if [ \"$1\" = --help ]; then echo '  --no-warmup'; echo '  -d, --n-depth <n>'; exit 0; fi\n"
+#define HELP_WITH_PAIRS                                                                            \
+    "if [ \"$1\" = --help ]; then echo '  -gp <pp,tg>'; echo '  -w, --warmup <0|1>'; exit 0; fi\n"
+
+static void read_starts(char text[4096])
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s.arguments", program);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t n = fread(text, 1, 4095, file);
+    text[n] = '\0';
+    fclose(file);
+    remove(path);
+}
 
 static void a_row_from_llama_bench(void **state)
 {
     (void)state;
-    write_program("llama-bench", BENCH_ROW
-                  "ns=$((p * 1000000 + n * 20000000))\n"
-                  "echo \"[{\\\"build_commit\\\": \\\"3f5\\\", \\\"build_number\\\": 10587, "
-                  "\\\"model_n_params\\\": 77, \\\"n_prompt\\\": $p, \\\"n_gen\\\": $n, "
-                  "\\\"n_depth\\\": $d, \\\"avg_ns\\\": $ns}]\"\n");
+    write_program("llama-bench", HELP_WITH_DEPTH BENCH_SCRIPT);
+    snprintf(options, sizeof options, ",name=tuned,args=-fa 1");
     assert_ok(open_driver(20), &err);
+    assert_ptr_equal(class, &driver_llama_bench);
     assert_string_equal(record.engine_detail, "llama-bench");
     struct driver_task task = {.n_tokens = 50, .n_gen = 11, .n_depth = 8};
-    assert_ok(driver_llama_cpp.run(driver, &task, &record, &marks, &err), &err);
-    assert_string_equal(record.engine_detail, "llama-bench 10587 (3f5), random tokens");
+    assert_ok(class->run(driver, &task, &record, &marks, &err), &err);
+    assert_string_equal(record.engine_detail, "llama-bench 10587 (3f5), random tokens -fa 1");
     assert_int_equal(record.prompt_tokens, 50);
     assert_int_equal(record.n_gen, 11);
     assert_int_equal(record.n_depth, 8);
@@ -308,10 +342,70 @@ static void a_row_from_llama_bench(void **state)
     assert_near(record.prefill_tps, 1000);
     assert_near(record.decode_ms, 200); /* ten steps after the first token */
     assert_near(record.decode_tps, 50);
+    char starts[4096];
+    read_starts(starts);
+    assert_non_null(strstr(starts, "-o json -fa 1\n"));
     struct driver_task text = {.prompt = "hello", .n_bytes = 5, .n_gen = 4};
-    assert_int_equal(driver_llama_cpp.run(driver, &text, &record, &marks, &err),
-                     MSCOPE_ERR_ARGUMENT);
+    assert_int_equal(class->run(driver, &text, &record, &marks, &err), MSCOPE_ERR_ARGUMENT);
     assert_says("llama-completion takes texts");
+}
+
+static const struct driver_test four_tests[] = {{64, 0, 0}, {0, 8, 0}, {128, 0, 0}, {0, 8, 512}};
+
+static void run_four_tests(struct record rows[4], const char *expected_starts)
+{
+    char starts[4096];
+    for (int i = 0; i < 4; i++) {
+        record_init(&rows[i]);
+    }
+    assert_ok(open_driver(20), &err);
+    assert_ok(class->run_all(driver, four_tests, 4, 2, rows, &err), &err);
+    read_starts(starts);
+    char *model_at;
+    while ((model_at = strstr(starts, model)) != NULL) {
+        memmove(model_at, model_at + strlen(model), strlen(model_at + strlen(model)) + 1);
+    }
+    assert_string_equal(starts, expected_starts);
+    assert_int_equal(rows[0].prefill_tps_samples.n, 2);
+    assert_near(rows[0].prefill_tps_samples.values[0], 1000 / 0.9);
+    assert_near(rows[2].prefill_ms, 128);
+    assert_near(rows[1].decode_tps, 50);
+    assert_int_equal(rows[3].n_depth, 512);
+    assert_int_equal(rows[3].decode_tps_samples.n, 2);
+    assert_true(isnan(rows[3].prefill_ms) && isnan(rows[0].decode_ms));
+    assert_true(rows[3].peak_rss_bytes > 0 && rows[3].wall_ms > 0);
+}
+
+static void free_four(struct record rows[4])
+{
+    for (int i = 0; i < 4; i++) {
+        record_free(&rows[i]);
+    }
+}
+
+static void tests_go_into_few_starts(void **state)
+{
+    (void)state;
+    struct record rows[4];
+    write_program("llama-bench", HELP_WITH_DEPTH BENCH_SCRIPT);
+    run_four_tests(rows, "-m  -t 3 -b 128 -p 128 --no-warmup -p 64 -n 8 -p 128 -r 2 -o json\n"
+                         "-m  -t 3 -b 128 --no-warmup -n 8 -p 0 -r 2 -d 512 -o json\n");
+    assert_near(rows[3].decode_tps, 50);
+    free_four(rows);
+}
+
+static void a_depth_by_pairs(void **state)
+{
+    (void)state;
+    struct record rows[4];
+    write_program("llama-bench", HELP_WITH_PAIRS BENCH_SCRIPT);
+    run_four_tests(rows, "-m  -t 3 -b 128 -p 128 -w 0 -p 64 -n 8 -p 128 -gp 512,8 -r 2 -o json\n");
+    assert_near(rows[3].decode_tps, 25); /* generation alone is timed */
+    free_four(rows);
+    const struct driver_test behind = {64, 0, 512};
+    record_init(&rows[0]);
+    assert_int_equal(class->run_all(driver, &behind, 1, 1, rows, &err), MSCOPE_ERR_ARGUMENT);
+    assert_says("cannot do");
 }
 
 static void a_bench_that_measured_something_else_is_refused(void **state)
@@ -320,10 +414,34 @@ static void a_bench_that_measured_something_else_is_refused(void **state)
     write_program("llama-bench", "echo '[{\"n_prompt\": 512, \"n_gen\": 0, \"avg_ns\": 5}]'\n");
     assert_ok(open_driver(20), &err);
     struct driver_task task = {.n_tokens = 50, .n_gen = 0};
-    assert_int_equal(driver_llama_cpp.run(driver, &task, &record, &marks, &err), MSCOPE_ERR_FORMAT);
-    assert_says("512+0");
+    assert_int_equal(class->run(driver, &task, &record, &marks, &err), MSCOPE_ERR_FORMAT);
+    assert_says("none of them of 50+0 tokens at depth 0");
     write_program("llama-bench", "echo '[{\"n_prompt\": 50, \"n_gen\"'\n");
-    assert_int_equal(driver_llama_cpp.run(driver, &task, &record, &marks, &err), MSCOPE_ERR_FORMAT);
+    assert_int_equal(class->run(driver, &task, &record, &marks, &err), MSCOPE_ERR_FORMAT);
+}
+
+static void engines_are_taken_apart(void **state)
+{
+    (void)state;
+    struct driver_target target;
+    assert_ok(driver_target_open(&target, "/a,b/llama-bench,args=-fa 1  -t 2,name=x-1", &err),
+              &err);
+    assert_string_equal(target.place, "/a,b/llama-bench");
+    assert_string_equal(target.name, "x-1");
+    assert_int_equal(target.n_arguments, 4);
+    assert_string_equal(target.arguments[3], "2");
+    driver_target_close(&target);
+    assert_ok(driver_target_open(&target, "http://127.0.0.1:8080", &err), &err);
+    assert_string_equal(target.place, "http://127.0.0.1:8080");
+    assert_string_equal(target.name, "");
+    driver_target_close(&target);
+    assert_int_equal(driver_target_open(&target, "/a,name=a/b", &err), MSCOPE_ERR_ARGUMENT);
+    assert_says("a/b");
+    assert_null(target.memory);
+    const struct driver_class *chosen;
+    const char *rest;
+    assert_ok(driver_choose(&chosen, &rest, "llama.cpp:/bench/llama-cli,name=bench", &err), &err);
+    assert_ptr_equal(chosen, &driver_llama_cpp);
 }
 
 static void texts_are_fitted_to_tokens(void **state)
@@ -363,6 +481,9 @@ int main(void)
         TEST(programs_and_models_that_are_not_there),
         TEST(what_it_cannot_do_is_refused),
         TEST(a_row_from_llama_bench),
+        TEST(tests_go_into_few_starts),
+        TEST(a_depth_by_pairs),
+        TEST(engines_are_taken_apart),
         TEST(a_bench_that_measured_something_else_is_refused),
         TEST(texts_are_fitted_to_tokens),
     };

@@ -7,6 +7,9 @@
 #include "measure/runner.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 enum { N_GEN = 6, N_WORDS = 40, MAX_ROWS = 16 };
 
@@ -151,14 +154,18 @@ static void a_bench_of_a_tiny_model(void **state)
     (void)state;
     struct mscope_error err;
     char *path = config_stand_in_path(&config->models[0], folder);
-    const struct bench_test tests[] = {{16, 0, 0}, {0, 4, 0}, {16, 4, 32}, {1 << 19, 0, 0}};
+    const struct driver_test tests[] = {{16, 0, 0}, {0, 4, 0}, {16, 4, 32}, {1 << 19, 0, 0}};
     struct taken taken = {.n = 0};
+    const struct bench_engine own = {.class = &driver_own, .name = "moescope"};
     struct bench_params params = {.path = path,
                                   .tests = tests,
                                   .n_tests = 3,
+                                  .engines = &own,
+                                  .n_engines = 1,
                                   .n_threads = 2,
                                   .n_batch = 512,
                                   .kv_type = "q8_0",
+                                  .n_rounds = 1,
                                   .n_repetitions = 3,
                                   .base = &base,
                                   .take = take,
@@ -191,6 +198,111 @@ static void a_bench_of_a_tiny_model(void **state)
     assert_non_null(strstr(taken.rows[0].reason, "positions"));
     release(&taken);
     free(path);
+}
+
+/* In each round each has a process: the own engine, a fake llama-bench, one that crashes in its
+ * second start, one that hangs. */
+static char fake_paths[3][600];
+
+static void write_engines(struct bench_engine engines[4])
+{
+    static const char row[] =
+        "[ \"$1\" = --help ] && exit 0\n"
+        "echo '[{\"n_prompt\": 16, \"n_gen\": 0, \"avg_ns\": 16000000, \"samples_ns\": [16000000]},"
+        " {\"n_prompt\": 0, \"n_gen\": 4, \"avg_ns\": 80000000}]'\n";
+    static const char *const names[] = {"good-bench", "crash-bench", "hang-bench"};
+    static const char *const last[] = {"", "[ -e \"$0.once\" ] && kill -SEGV $$; : > \"$0.once\"\n",
+                                       "[ \"$1\" = --help ] || sleep 1000\n"};
+    char script[1024];
+    engines[0] = (struct bench_engine){.class = &driver_own, .name = "moescope"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(script, sizeof script, "#!/bin/sh\n%s%s%s", i == 2 ? last[2] : "", row,
+                 i == 1 ? last[1] : "");
+        rows_write(folder, names[i], script);
+        snprintf(fake_paths[i], sizeof fake_paths[i], "%s/%s", folder, names[i]);
+        assert_int_equal(chmod(fake_paths[i], 0755), 0);
+        engines[i + 1].class = &driver_llama_bench;
+        engines[i + 1].target = fake_paths[i];
+        snprintf(engines[i + 1].name, sizeof engines->name, "%s", names[i]);
+    }
+}
+
+static void engines_take_turns(void **state)
+{
+    (void)state;
+    struct mscope_error err;
+    char *path = config_stand_in_path(&config->models[0], folder);
+    char once[700];
+    struct bench_engine engines[4] = {{0}};
+    write_engines(engines);
+    const struct driver_test tests[] = {{16, 0, 0}, {0, 4, 0}};
+    struct taken taken = {.n = 0};
+    struct bench_params params = {.path = path,
+                                  .tests = tests,
+                                  .n_tests = 2,
+                                  .engines = engines,
+                                  .n_engines = 4,
+                                  .n_threads = 2,
+                                  .kv_type = "f16",
+                                  .n_rounds = 3,
+                                  .n_repetitions = 1,
+                                  .random = true,
+                                  .timeout_s = 0.5,
+                                  .seed = 7,
+                                  .base = &base,
+                                  .take = take,
+                                  .user = &taken};
+    assert_ok(bench_run(&params, &err), &err);
+    assert_int_equal(taken.n, 8);
+    for (int i = 0; i < 8; i++) {
+        const struct record *of = &taken.rows[i];
+        bool hangs = strcmp(of->engine, "hang-bench") == 0;
+        bool crashes = strcmp(of->engine, "crash-bench") == 0;
+        assert_string_equal(of->status, hangs ? "timeout" : "ok");
+        if (hangs) {
+            assert_non_null(strstr(of->reason, "not done after 0.5 s"));
+            continue;
+        }
+        assert_int_equal(of->n_runs, crashes ? 1 : 3);
+        assert_int_equal(of->order_index >= 0 && of->order_index < 12, 1);
+        assert_string_equal(of->order_kind, "interleaved");
+        assert_non_null(strstr(of->cell, of->engine));
+        bool is_prefill = of->n_prompt > 0;
+        assert_true((is_prefill ? of->prefill_tps_median : of->decode_tps_median) > 0);
+        assert_true(isnan(is_prefill ? of->decode_tps : of->prefill_tps));
+        if (strcmp(of->engine, "moescope") == 0) {
+            assert_true(is_prefill || of->bytes_per_token > 0);
+        } else {
+            assert_true(isnan(of->bytes_per_token) && isnan(of->s_mbu));
+            assert_true(fabs((is_prefill ? of->prefill_tps : of->decode_tps) -
+                             (is_prefill ? 1000 : 50)) < 1e-6);
+        }
+    }
+    release(&taken);
+    for (int i = 0; i < 3; i++) {
+        remove(fake_paths[i]);
+    }
+    snprintf(once, sizeof once, "%s.once", fake_paths[1]);
+    remove(once);
+    free(path);
+}
+
+static void names_of_tests(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"pp512", "tg64", "pp512+tg64", "tg64@d2048", "pp1@d1"};
+    static const char *const bad[] = {"",       "pp",       "pp0",    "tg64@",      "@d5",
+                                      "pp512+", "tg6pp512", "pp 512", "pp99999999", "tg64@d0"};
+    struct mscope_error err;
+    struct driver_test test;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char name[BENCH_NAME_BYTES];
+        assert_ok(bench_test_parse(&test, good[i], 4096, &err), &err);
+        assert_string_equal(bench_test_name(name, &test), good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(bench_test_parse(&test, bad[i], 4096, &err), MSCOPE_ERR_ARGUMENT);
+    }
 }
 
 static void setup(void)
@@ -232,6 +344,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_study_of_tiny_models),
         cmocka_unit_test(a_bench_of_a_tiny_model),
+        cmocka_unit_test(engines_take_turns),
+        cmocka_unit_test(names_of_tests),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     config_close(&config);

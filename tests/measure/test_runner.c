@@ -74,7 +74,7 @@ static void fake_close(struct driver **driver)
     *driver = NULL;
 }
 
-static const struct driver_class fake = {"fake", fake_open, fake_run, fake_close};
+static const struct driver_class fake = {"fake", fake_open, fake_run, fake_close, NULL};
 static const struct plan_engine engine = {&fake, NULL, "fake"};
 
 static char folder[512], out_path[700];

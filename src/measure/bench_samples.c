@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Repetitions of one test, and what they come to. */
+#include "measure/bench_internal.h"
+
+#include "measure/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool add(struct bench_list *list, double value);
+static bool add_rates(struct bench_list *list, const struct record_reals *samples, double value);
+static int condition_rank(const char *condition);
+static void keep_worse(struct record *run, struct record *before);
+
+void bench_samples_init(struct bench_samples *samples)
+{
+    *samples = (struct bench_samples){0};
+    record_init(&samples->row);
+}
+
+void bench_samples_free(struct bench_samples *samples)
+{
+    struct bench_list *lists[] = {&samples->prefill_tps, &samples->decode_tps, &samples->ttft_ms,
+                                  &samples->wall_ms,     &samples->steps_ms,   &samples->roofs};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        free(lists[i]->values);
+    }
+    record_free(&samples->row);
+    *samples = (struct bench_samples){0};
+}
+
+enum mscope_status bench_samples_add(struct bench_samples *samples, struct record *run,
+                                     struct mscope_error *err)
+{
+    size_t n_before = samples->prefill_tps.n > samples->decode_tps.n ? samples->prefill_tps.n
+                                                                     : samples->decode_tps.n;
+    bool good = add_rates(&samples->decode_tps, &run->decode_tps_samples, run->decode_tps);
+    if (run->n_prompt > 0) {
+        good &= add_rates(&samples->prefill_tps, &run->prefill_tps_samples, run->prefill_tps);
+        good &= add(&samples->ttft_ms, run->ttft_ms);
+    }
+    good &= add(&samples->wall_ms, run->wall_ms);
+    good &= add(&samples->roofs, run->roof_read_gbps);
+    for (size_t i = 0; i < run->token_ms.n; i++) {
+        const double *at = &run->token_ms.values[i];
+        good &= add(&samples->steps_ms, *at - (i > 0 ? at[-1] : 0));
+    }
+    if (!good) {
+        return error_set_memory(err, "samples", sizeof(double));
+    }
+    size_t n_now = samples->prefill_tps.n > samples->decode_tps.n ? samples->prefill_tps.n
+                                                                  : samples->decode_tps.n;
+    samples->n_runs += n_now > n_before ? (int)(n_now - n_before) : 1;
+    keep_worse(run, &samples->row);
+    record_free(&samples->row);
+    samples->row = *run;
+    record_init(run);
+    return record_set_reals(&samples->row.token_ms, NULL, 0, err);
+}
+
+static bool add_rates(struct bench_list *list, const struct record_reals *samples, double value)
+{
+    bool good = samples->n > 0 || isnan(value) || add(list, value);
+    for (size_t i = 0; i < samples->n; i++) {
+        good &= add(list, samples->values[i]);
+    }
+    return good;
+}
+
+static bool add(struct bench_list *list, double value)
+{
+    if (isnan(value)) {
+        return true;
+    }
+    if (list->n == list->capacity) {
+        size_t capacity = 2 * list->capacity + 8;
+        double *grown = realloc(list->values, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return false;
+        }
+        list->values = grown;
+        list->capacity = capacity;
+    }
+    list->values[list->n++] = value;
+    return true;
+}
+
+/* A row is worth what its worst run is. */
+static void keep_worse(struct record *run, struct record *before)
+{
+    if (before->peak_rss_bytes > run->peak_rss_bytes) {
+        run->peak_rss_bytes = before->peak_rss_bytes;
+    }
+    if (condition_rank(before->condition) > condition_rank(run->condition)) {
+        char *condition = run->condition;
+        struct record_texts reasons = run->condition_reasons;
+        run->condition = before->condition;
+        run->condition_reasons = before->condition_reasons;
+        before->condition = condition;
+        before->condition_reasons = reasons;
+        run->load1 = before->load1;
+        run->busy_other_share = before->busy_other_share;
+    }
+}
+
+static int condition_rank(const char *condition)
+{
+    return condition == NULL                   ? 0
+           : strcmp(condition, "trust") == 0   ? 1
+           : strcmp(condition, "caution") == 0 ? 2
+                                               : 3;
+}
+
+enum mscope_status bench_samples_summarise(struct bench_samples *samples,
+                                           const struct driver_test *test, struct mscope_error *err)
+{
+    struct record *row = &samples->row;
+    const struct bench_list *steps = &samples->steps_ms;
+    struct stats prefill = stats_of(samples->prefill_tps.values, samples->prefill_tps.n);
+    struct stats decode = stats_of(samples->decode_tps.values, samples->decode_tps.n);
+    row->n_gen = test->n_gen;
+    row->n_prompt = test->n_prompt;
+    row->n_runs = samples->n_runs;
+    row->prefill_tps = prefill.mean;
+    row->prefill_tps_median = prefill.median;
+    row->prefill_tps_sd = prefill.sd;
+    row->prefill_tps_ci95 = prefill.ci95;
+    row->decode_tps = decode.mean;
+    row->decode_tps_median = decode.median;
+    row->decode_tps_sd = decode.sd;
+    row->decode_tps_ci95 = decode.ci95;
+    row->decode_tps_cv = decode.cv;
+    row->wall_ms = stats_of(samples->wall_ms.values, samples->wall_ms.n).mean;
+    row->ttft_ms = stats_of(samples->ttft_ms.values, samples->ttft_ms.n).mean;
+    row->roof_read_gbps = stats_of(samples->roofs.values, samples->roofs.n).median;
+    if (row->n_prompt == 0) {
+        row->prompt_tokens = 0;
+        row->prefill_ms = NAN;
+    }
+    if (steps->n > 0) {
+        row->tpot_ms_mean = stats_of(steps->values, steps->n).mean;
+        row->tpot_ms_p50 = stats_percentile(steps->values, steps->n, 0.50);
+        row->tpot_ms_p95 = stats_percentile(steps->values, steps->n, 0.95);
+        row->tpot_ms_p99 = stats_percentile(steps->values, steps->n, 0.99);
+    }
+    if (row->roof_read_gbps > 0) {
+        row->s_mbu = row->bytes_per_token * row->decode_tps / (row->roof_read_gbps * 1e9);
+    }
+    if (row->roof_int8_gops > 0 && row->n_prompt > 0 && row->prefill_flops != RECORD_NO_INT) {
+        row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt * row->prefill_tps /
+                     (row->roof_int8_gops * 1e9);
+    }
+    enum mscope_status status = record_set_reals(
+        &row->prefill_tps_samples, samples->prefill_tps.values, samples->prefill_tps.n, err);
+    return status == MSCOPE_OK
+               ? record_set_reals(&row->decode_tps_samples, samples->decode_tps.values,
+                                  samples->decode_tps.n, err)
+               : status;
+}
