@@ -239,22 +239,26 @@ static void print_scaling(const struct ceiling *ceilings, int n)
     if (many->n_threads <= one->n_threads) {
         return;
     }
-    out_printf("scaling      %d -> %d threads: fp32 x%.2f, int8 x%.2f, read x%.2f\n",
-               one->n_threads, many->n_threads, many->peaks.fp32.best / one->peaks.fp32.best,
+    out_printf("scaling      %d -> %d threads: fp32 x%.2f, int8 x%.2f, read x%.2f (of the fastest "
+               "passes x%.2f, x%.2f, x%.2f)\n",
+               one->n_threads, many->n_threads, many->peaks.fp32.median / one->peaks.fp32.median,
+               many->peaks.int8.median / one->peaks.int8.median,
+               many->read.median / one->read.median, many->peaks.fp32.best / one->peaks.fp32.best,
                many->peaks.int8.best / one->peaks.int8.best, many->read.best / one->read.best);
     if (cores_are_shared(one, many)) {
-        out_printf("             less than the threads added: logical CPUs share physical cores, "
-                   "whatever the\n             system says of its topology, or others use them "
-                   "now\n");
+        out_printf(
+            "             less than the threads added: logical CPUs share physical cores now, "
+            "whatever the\n             system says of its topology, or others use them\n");
     }
 }
 
-/* A peak that does not grow with the threads has no more cores behind it. */
+/* Peaks that do not grow with the threads have no more cores behind them. */
 static bool cores_are_shared(const struct ceiling *one, const struct ceiling *many)
 {
-    double expected = (double)many->n_threads / one->n_threads;
+    double least = LEAST_SCALING * many->n_threads / one->n_threads;
     return many->n_threads > one->n_threads &&
-           many->peaks.fp32.best < LEAST_SCALING * expected * one->peaks.fp32.best;
+           many->peaks.fp32.median < least * one->peaks.fp32.median &&
+           many->peaks.int8.median < least * one->peaks.int8.median;
 }
 
 static json_t *scaling_json(const struct ceiling *ceilings, int n)
@@ -265,9 +269,10 @@ static json_t *scaling_json(const struct ceiling *ceilings, int n)
     const struct ceiling *one = &ceilings[0];
     const struct ceiling *many = &ceilings[n - 1];
     return json_pack("{s:i, s:i, s:f, s:f, s:f, s:b}", "threads_from", one->n_threads, "threads_to",
-                     many->n_threads, "fp32", many->peaks.fp32.best / one->peaks.fp32.best, "int8",
-                     many->peaks.int8.best / one->peaks.int8.best, "read",
-                     many->read.best / one->read.best, "cores_shared", cores_are_shared(one, many));
+                     many->n_threads, "fp32", many->peaks.fp32.median / one->peaks.fp32.median,
+                     "int8", many->peaks.int8.median / one->peaks.int8.median, "read",
+                     many->read.median / one->read.median, "cores_shared",
+                     cores_are_shared(one, many));
 }
 
 static json_t *facts_json(const struct facts *facts)

@@ -85,8 +85,9 @@ const char machine_text[] =
     "number of threads, how fast memory is read, written and copied (a buffer several times the "
     "last-level cache; of a copy both directions count) and what the cores reach in registers: "
     "fused multiply-adds of 32-bit floats and dot products of 8-bit integers, two operations each. "
-    "Medians; other programs that run make them smaller. The line of scaling compares the best of "
-    "the fewest and the most threads: a peak that does not grow means logical CPUs that share a "
-    "physical core, which virtual machines like to hide. Last, with the most threads, how fast the "
+    "Medians; other programs that run make them smaller. The line of scaling compares the "
+    "fewest and the most threads: peaks that do not grow mean logical CPUs that share a physical "
+    "core, which virtual machines like to hide; where the fastest passes grow and the medians do "
+    "not, the host moves them about. Last, with the most threads, how fast the "
     "kernels multiply weights of every type: one token with matrices of the sizes of real layers "
     "that come from memory, and more and more tokens with one size.";
