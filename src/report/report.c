@@ -208,7 +208,8 @@ static enum mscope_status write_table(struct report *report, const struct table 
     return status;
 }
 
-/* The long form: every column but the lists, every row. */
+/* The long form: every column but the lists, every row; reals as in the tables, whatever SQLite
+ * it is. */
 static enum mscope_status write_rows(struct report *report, const char *out,
                                      struct mscope_error *err)
 {
@@ -233,7 +234,11 @@ static enum mscope_status write_rows(struct report *report, const char *out,
             }
             strbuf_printf(&csv, "%s", between);
             between = ",";
-            csv_append(&csv, head ? name : (const char *)sqlite3_column_text(query, i));
+            if (!head && sqlite3_column_type(query, i) == SQLITE_FLOAT) {
+                strbuf_printf(&csv, "%.10g", sqlite3_column_double(query, i));
+            } else {
+                csv_append(&csv, head ? name : (const char *)sqlite3_column_text(query, i));
+            }
         }
         strbuf_printf(&csv, "\n");
     }
