@@ -8,8 +8,6 @@
  */
 #include "forward/internal.h"
 
-#include <assert.h>
-#include <math.h>
 #include <string.h>
 
 /* Enough to reuse what is read, few enough that the scores of a long context stay in a cache. */
@@ -37,7 +35,6 @@ static void mix_values(const struct tile *tile);
 static void mix_range(const struct tile *tile, int first_token, int n_tokens, int first, int end);
 static void put_heads(const struct tile *tile);
 static int make_tiles(struct forward *forward);
-static void soften(float *scores, int n, float cap);
 static int first_visible(const struct layer_weights *layer, int position);
 static void count_cache_reads(struct forward *forward, const struct mix_job *job);
 
@@ -141,7 +138,7 @@ static void weigh(const struct tile *tile)
         float *scores = tile->scores + (size_t)j * forward->scores_stride + (start - tile->base);
         int n_pos = position - start + 1;
         if (cap > 0) {
-            soften(scores, n_pos, cap);
+            forward->k->soft_cap(scores, cap, n_pos);
         }
         tile->sums[j] = forward->k->softmax(scores, n_pos);
     }
@@ -223,15 +220,6 @@ static int make_tiles(struct forward *forward)
         }
     }
     return n_tiles;
-}
-
-/* x <- cap * tanh(x / cap) */
-static void soften(float *scores, int n, float cap)
-{
-    float inverse = 1.0f / cap;
-    for (int i = 0; i < n; i++) {
-        scores[i] = cap * tanhf(scores[i] * inverse);
-    }
 }
 
 /* A window of w positions ends at the position itself. */

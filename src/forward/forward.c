@@ -6,7 +6,6 @@
  */
 #include "forward/internal.h"
 
-#include <math.h>
 #include <string.h>
 
 static void embed(struct forward *forward);
@@ -151,9 +150,9 @@ static void output_logits(struct forward *forward, float *logits)
     const struct linear head = {&forward->weights->output, NULL, logits};
     linear_run(forward, &forward->normed, n_wanted, &head, 1);
     if (config->logit_softcap > 0) {
-        float cap = config->logit_softcap;
-        for (size_t i = 0; i < (size_t)n_wanted * config->n_vocab; i++) {
-            logits[i] = cap * tanhf(logits[i] / cap);
+        for (int i = 0; i < n_wanted; i++) {
+            forward->k->soft_cap(logits + (size_t)i * config->n_vocab, config->logit_softcap,
+                                 (int)config->n_vocab);
         }
     }
     forward_show_stage(forward, (int)config->n_layer, "logits", logits, n_wanted,

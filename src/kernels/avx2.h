@@ -27,6 +27,7 @@ kernel_quantize_fn avx2_quantize_q8_0, avx2_quantize_q8_1, avx2_quantize_q8_k;
 kernel_rms_norm_fn avx2_rms_norm;
 kernel_glu_fn avx2_silu_mul, avx2_gelu_mul;
 kernel_softmax_fn avx2_softmax;
+kernel_soft_cap_fn avx2_soft_cap;
 kernel_add_scaled_fn avx2_add_scaled;
 kernel_kv_store_fn avx2_kv_store_f32, avx2_kv_store_f16, avx2_kv_store_q8_0;
 kernel_kv_scores_fn avx2_kv_scores_f32, avx2_kv_scores_f16, avx2_kv_scores_q8_0;

@@ -18,6 +18,9 @@ kernel_matmul_fn avx512_decode_q2_k, avx512_decode_q3_k, avx512_decode_q4_k, avx
     avx512_decode_q6_k, avx512_decode_iq4_xs;
 kernel_kv_scores_fn avx512_kv_scores_f32, avx512_kv_scores_f16, avx512_kv_scores_q8_0;
 kernel_kv_mix_fn avx512_kv_mix_f32, avx512_kv_mix_f16, avx512_kv_mix_q8_0;
+kernel_glu_fn avx512_silu_mul, avx512_gelu_mul;
+kernel_softmax_fn avx512_softmax;
+kernel_soft_cap_fn avx512_soft_cap;
 
 TILES_INLINE __m512i avx512_bytes4(const uint8_t *p)
 {

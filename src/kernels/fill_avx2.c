@@ -53,5 +53,6 @@ void kernels_fill_avx2(struct kernels *out)
     out->silu_mul = avx2_silu_mul;
     out->gelu_mul = avx2_gelu_mul;
     out->softmax = avx2_softmax;
+    out->soft_cap = avx2_soft_cap;
     out->add_scaled = avx2_add_scaled;
 }

@@ -28,4 +28,8 @@ void kernels_fill_avx512(struct kernels *out)
     out->kv_mix[KERNEL_KV_F32] = avx512_kv_mix_f32;
     out->kv_mix[KERNEL_KV_F16] = avx512_kv_mix_f16;
     out->kv_mix[KERNEL_KV_Q8_0] = avx512_kv_mix_q8_0;
+    out->silu_mul = avx512_silu_mul;
+    out->gelu_mul = avx512_gelu_mul;
+    out->softmax = avx512_softmax;
+    out->soft_cap = avx512_soft_cap;
 }

@@ -38,5 +38,6 @@ void kernels_fill_neon(struct kernels *out)
     out->silu_mul = neon_silu_mul;
     out->gelu_mul = neon_gelu_mul;
     out->softmax = neon_softmax;
+    out->soft_cap = neon_soft_cap;
     out->add_scaled = neon_add_scaled;
 }

@@ -73,6 +73,8 @@ typedef void kernel_rms_norm_fn(float *dst, const float *x, const float *weight,
 typedef void kernel_glu_fn(float *dst, const float *gate, const float *up, int n);
 /* x <- e^(x - max), returns the sum; the caller divides. -inf gives 0. Tolerance 2e-6 relative. */
 typedef float kernel_softmax_fn(float *x, int n);
+/* x <- cap * tanh(x / cap), cap > 0. Tolerance 1e-6 * cap. */
+typedef void kernel_soft_cap_fn(float *x, float cap, int n);
 /* dst += x * scale. Exact: a multiply, then an add. */
 typedef void kernel_add_scaled_fn(float *dst, const float *x, float scale, int n);
 
@@ -89,6 +91,7 @@ struct kernels {
     kernel_rms_norm_fn *rms_norm;
     kernel_glu_fn *silu_mul, *gelu_mul;
     kernel_softmax_fn *softmax;
+    kernel_soft_cap_fn *soft_cap;
     kernel_add_scaled_fn *add_scaled;
 };
 

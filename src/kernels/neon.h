@@ -31,6 +31,7 @@ kernel_quantize_fn neon_quantize_q8_0, neon_quantize_q8_1, neon_quantize_q8_k;
 kernel_rms_norm_fn neon_rms_norm;
 kernel_glu_fn neon_silu_mul, neon_gelu_mul;
 kernel_softmax_fn neon_softmax;
+kernel_soft_cap_fn neon_soft_cap;
 kernel_add_scaled_fn neon_add_scaled;
 kernel_kv_store_fn neon_kv_store_f32, neon_kv_store_f16;
 kernel_kv_scores_fn neon_kv_scores_f32, neon_kv_scores_f16, neon_kv_scores_q8_0;

@@ -45,6 +45,7 @@ kernel_kv_mix_fn ref_kv_mix_f32, ref_kv_mix_f16, ref_kv_mix_q8_0;
 kernel_rms_norm_fn ref_rms_norm;
 kernel_glu_fn ref_silu_mul, ref_gelu_mul;
 kernel_softmax_fn ref_softmax;
+kernel_soft_cap_fn ref_soft_cap;
 kernel_add_scaled_fn ref_add_scaled;
 
 #endif

@@ -89,6 +89,7 @@ void kernels_fill_ref(struct kernels *out)
     out->silu_mul = ref_silu_mul;
     out->gelu_mul = ref_gelu_mul;
     out->softmax = ref_softmax;
+    out->soft_cap = ref_soft_cap;
     out->add_scaled = ref_add_scaled;
 }
 

@@ -50,6 +50,13 @@ float ref_softmax(float *x, int n)
     return (float)sum;
 }
 
+void ref_soft_cap(float *x, float cap, int n)
+{
+    for (int i = 0; i < n; i++) {
+        x[i] = cap * tanhf(x[i] / cap);
+    }
+}
+
 void ref_add_scaled(float *dst, const float *x, float scale, int n)
 {
     for (int i = 0; i < n; i++) {

@@ -154,6 +154,29 @@ float avx2_softmax(float *x, int n)
     return (float)sum;
 }
 
+/* tanh u = 1 - 2 / (1 + e^(2u)) */
+TILES_INLINE __m256 soft_cap8(__m256 x, __m256 cap, __m256 twice_inverse)
+{
+    const __m256 one = _mm256_set1_ps(1.0f);
+    __m256 e = exp8(_mm256_mul_ps(x, twice_inverse));
+    __m256 rest = _mm256_div_ps(_mm256_set1_ps(2.0f), _mm256_add_ps(one, e));
+    return _mm256_mul_ps(cap, _mm256_sub_ps(one, rest));
+}
+
+void avx2_soft_cap(float *x, float cap, int n)
+{
+    const __m256 caps = _mm256_set1_ps(cap), twice_inverse = _mm256_set1_ps(2.0f / cap);
+    int i = 0;
+    for (; i + 8 <= n; i += 8) {
+        _mm256_storeu_ps(x + i, soft_cap8(_mm256_loadu_ps(x + i), caps, twice_inverse));
+    }
+    if (i < n) {
+        __m256i lanes = first_lanes(n - i);
+        _mm256_maskstore_ps(x + i, lanes,
+                            soft_cap8(_mm256_maskload_ps(x + i, lanes), caps, twice_inverse));
+    }
+}
+
 void avx2_add_scaled(float *dst, const float *x, float scale, int n)
 {
     const __m256 factor = _mm256_set1_ps(scale);

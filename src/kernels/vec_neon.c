@@ -156,6 +156,26 @@ float neon_softmax(float *x, int n)
     return (float)sum;
 }
 
+/* tanh u = 1 - 2 / (1 + e^(2u)) */
+TILES_INLINE float32x4_t soft_cap4(float32x4_t x, float cap, float twice_inverse)
+{
+    const float32x4_t one = vdupq_n_f32(1.0f);
+    float32x4_t e = exp4(vmulq_n_f32(x, twice_inverse));
+    return vmulq_n_f32(vsubq_f32(one, vdivq_f32(vdupq_n_f32(2.0f), vaddq_f32(one, e))), cap);
+}
+
+void neon_soft_cap(float *x, float cap, int n)
+{
+    float twice_inverse = 2.0f / cap;
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+        vst1q_f32(x + i, soft_cap4(vld1q_f32(x + i), cap, twice_inverse));
+    }
+    if (i < n) {
+        store_last(x + i, soft_cap4(load_last(x + i, n - i), cap, twice_inverse), n - i);
+    }
+}
+
 void neon_add_scaled(float *dst, const float *x, float scale, int n)
 {
     int i = 0;

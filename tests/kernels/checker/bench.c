@@ -32,8 +32,7 @@ struct job {
     int kv, n_acts;
     kernel_quantize_fn *quantize;
     kernel_glu_fn *glu;
-    /* one call on `data`, what it streams (bytes) and handles (elements: products for matmul,
-     * floats) */
+    /* one call on `data`; what it streams, and handles: elements (products for matmul, floats) */
     void (*run)(struct job *job, uint8_t *data);
     size_t stream_bytes;
     double elems;
@@ -99,32 +98,26 @@ static void run_quantize(struct job *job, uint8_t *data)
 
 static const enum dtype cache_types[KERNEL_N_KV] = {DTYPE_F32, DTYPE_F16, DTYPE_Q8_0};
 
-static int positions_of_chunk(int kv)
-{
-    return (int)(CHUNK_BYTES / checker_row_bytes(cache_types[kv], HEAD));
-}
-
 static void run_scores(struct job *job, uint8_t *data)
 {
-    int n_pos = positions_of_chunk(job->kv);
-    job->kernels->kv_scores[job->kv](
-        out, (size_t)n_pos, (const float *)(void *)acts, HEAD, job->n_acts, data,
-        KERNEL_KV_PANEL * checker_row_bytes(cache_types[job->kv], HEAD), n_pos / KERNEL_KV_PANEL,
-        HEAD);
+    size_t panel_bytes = KERNEL_KV_PANEL * checker_row_bytes(cache_types[job->kv], HEAD);
+    int n_panels = (int)(CHUNK_BYTES / panel_bytes);
+    job->kernels->kv_scores[job->kv](out, (size_t)n_panels * KERNEL_KV_PANEL,
+                                     (const float *)(void *)acts, HEAD, job->n_acts, data,
+                                     panel_bytes, n_panels, HEAD);
 }
 
 static void run_mix(struct job *job, uint8_t *data)
 {
+    size_t bytes = checker_row_bytes(cache_types[job->kv], HEAD);
     job->kernels->kv_mix[job->kv](out, HEAD, (const float *)(void *)acts, 1, job->n_acts, data,
-                                  checker_row_bytes(cache_types[job->kv], HEAD),
-                                  positions_of_chunk(job->kv), HEAD);
+                                  bytes, (int)(CHUNK_BYTES / bytes), HEAD);
 }
 
 static void run_rms_norm(struct job *job, uint8_t *data)
 {
     const float *x = (const float *)(void *)data;
-    int n = CHUNK_BYTES / (int)sizeof(float);
-    job->kernels->rms_norm(out, x, x, n, 1e-6f);
+    job->kernels->rms_norm(out, x, x, CHUNK_BYTES / (int)sizeof(float), 1e-6f);
 }
 
 static void run_glu(struct job *job, uint8_t *data)
@@ -137,6 +130,12 @@ static void run_softmax(struct job *job, uint8_t *data)
 {
     memcpy(out, data, CHUNK_BYTES);
     job->kernels->softmax(out, CHUNK_BYTES / (int)sizeof(float));
+}
+
+static void run_soft_cap(struct job *job, uint8_t *data)
+{
+    memcpy(out, data, CHUNK_BYTES);
+    job->kernels->soft_cap(out, 50.0f, CHUNK_BYTES / (int)sizeof(float));
 }
 
 static void run_add_scaled(struct job *job, uint8_t *data)
@@ -258,8 +257,9 @@ static void bench_cache(const struct kernels *own, const char *only, void *argum
 {
     int kv = *(int *)argument;
     struct job job = {.kernels = own, .kv = kv};
-    job.elems = (double)positions_of_chunk(kv) * HEAD;
-    job.stream_bytes = (size_t)positions_of_chunk(kv) * checker_row_bytes(cache_types[kv], HEAD);
+    size_t row_bytes = checker_row_bytes(cache_types[kv], HEAD);
+    job.elems = (double)(CHUNK_BYTES / row_bytes) * HEAD;
+    job.stream_bytes = CHUNK_BYTES / row_bytes * row_bytes;
     if (own->kv_scores[kv] != NULL) {
         job.run = run_scores;
         row(&job, "kv_scores", dtype_name(cache_types[kv]), only);
@@ -294,6 +294,7 @@ static void bench_floats(const struct kernels *own, const char *only, void *argu
         {own->silu_mul != NULL, "silu_mul", {.run = run_glu, .glu = own->silu_mul}},
         {own->gelu_mul != NULL, "gelu_mul", {.run = run_glu, .glu = own->gelu_mul}},
         {own->softmax != NULL, "softmax", {.run = run_softmax}},
+        {own->soft_cap != NULL, "soft_cap", {.run = run_soft_cap}},
         {own->add_scaled != NULL, "add_scaled", {.run = run_add_scaled}},
     };
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {

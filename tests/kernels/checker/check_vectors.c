@@ -34,6 +34,12 @@ static void call_softmax(void *argument)
     v->result = v->kernels->softmax(v->dst, v->n);
 }
 
+static void call_soft_cap(void *argument)
+{
+    struct vector_case *v = argument;
+    v->kernels->soft_cap(v->dst, v->scale, v->n);
+}
+
 static void call_add_scaled(void *argument)
 {
     struct vector_case *v = argument;
@@ -174,6 +180,29 @@ static void softmax_case(struct checker *c)
     checker_count(c, checker_close(c, v.result, sum, 2e-6 * sum), "sum is off");
 }
 
+static void soft_cap_case(struct checker *c)
+{
+    static float x[MAX_ELEMS];
+    struct vector_case v = {.kernels = &c->tested, .n = length(c)};
+    v.scale = checker_range(c, 0, 1) == 0 ? 50.0f : 0.5f * (float)checker_range(c, 1, 200);
+    checker_floats(c, x, (size_t)v.n);
+    if (checker_range(c, 0, 1) == 0) {
+        for (int i = 0; i < v.n; i++) {
+            x[i] *= v.scale;
+        }
+    }
+    v.dst = output(c, 2, x, v.n);
+    if (!run(c, call_soft_cap, &v)) {
+        return;
+    }
+    bool ok = true;
+    for (int i = 0; i < v.n; i++) {
+        double cap = (double)v.scale;
+        ok &= checker_close(c, v.dst[i], cap * tanh((double)x[i] / cap), 1e-6 * cap);
+    }
+    checker_count(c, ok, "result is off");
+}
+
 static void add_scaled_case(struct checker *c)
 {
     static float x[MAX_ELEMS], before[MAX_ELEMS];
@@ -205,6 +234,7 @@ void check_vectors(struct checker *c)
         {c->tested.silu_mul != NULL, "silu_mul", silu_case},
         {c->tested.gelu_mul != NULL, "gelu_mul", gelu_case},
         {c->tested.softmax != NULL, "softmax", softmax_case},
+        {c->tested.soft_cap != NULL, "soft_cap", soft_cap_case},
         {c->tested.add_scaled != NULL, "add_scaled", add_scaled_case},
     };
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {

@@ -149,5 +149,6 @@ void checker_own_kernels(struct kernels *own, const char *level)
     DROP(own, &weaker, silu_mul);
     DROP(own, &weaker, gelu_mul);
     DROP(own, &weaker, softmax);
+    DROP(own, &weaker, soft_cap);
     DROP(own, &weaker, add_scaled);
 }
