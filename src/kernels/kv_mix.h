@@ -37,7 +37,7 @@ TILES_INLINE void kv_mix_tile(float *out, size_t stride, const float *weights, s
             value[v] = kv_value(row, first + v * KV_LANES, type);
             if (n_q <= KV_STREAM_QUERIES && v % 2 == 0) {
                 int bytes = type == KERNEL_KV_F32 ? 4 : type == KERNEL_KV_F16 ? 2 : 1;
-                __builtin_prefetch(row + (first + v * KV_LANES) * bytes + KV_PREFETCH_BYTES);
+                __builtin_prefetch(row + (first + v * KV_LANES) * bytes + KV_PREFETCH_BYTES, 0, 2);
             }
         }
         TILES_UNROLL

@@ -23,9 +23,8 @@ enum {
     KV_MAX_VECS = 8,
     KV_MAX_QUERIES = 6,
     KV_Q8_PANEL_BLOCK = KERNEL_KV_PANEL * (BLOCK_ELEMS + 2),
-    KV_STREAM_QUERIES = 4, /* no more than these read from memory rather than from a cache */
-    KV_PREFETCH_BYTES =
-        4096, /* far enough to hide memory, near enough to stay in the first cache */
+    KV_STREAM_QUERIES = 4,    /* no more than these read from memory rather than from a cache */
+    KV_PREFETCH_BYTES = 8192, /* of values, to the second-level cache */
 };
 
 #include "kernels/kv_mix.h"
