@@ -67,8 +67,9 @@ static void gate_up_chunk(void *ctx, int i_chunk, int i_thread)
     kernel_glu_fn *activate =
         forward->config->activation == FFN_GELU ? forward->k->gelu_mul : forward->k->silu_mul;
 
-    for (int a = 0; a < group->n_rows; a += LINEAR_ACT_BLOCK) {
-        int n_acts = group->n_rows - a < LINEAR_ACT_BLOCK ? group->n_rows - a : LINEAR_ACT_BLOCK;
+    int block = linear_act_block(group->n_rows);
+    for (int a = 0; a < group->n_rows; a += block) {
+        int n_acts = group->n_rows - a < block ? group->n_rows - a : block;
         float *gate = forward->hidden.f32 + (size_t)(group->first_out + a) * n_ff + first_row;
         linear_tile(forward, gate, n_ff, group->gate, first_row, n_rows, job->in,
                     group->first_in + a, n_acts, i_thread);
@@ -88,8 +89,9 @@ static void down_chunk(void *ctx, int i_chunk, int i_thread)
     size_t n_out = group->down->n_out;
     int first_row;
     int n_rows = rows_of_chunk(job, i_chunk, (int)n_out, &first_row);
-    for (int a = 0; a < group->n_rows; a += LINEAR_ACT_BLOCK) {
-        int n_acts = group->n_rows - a < LINEAR_ACT_BLOCK ? group->n_rows - a : LINEAR_ACT_BLOCK;
+    int block = linear_act_block(group->n_rows);
+    for (int a = 0; a < group->n_rows; a += block) {
+        int n_acts = group->n_rows - a < block ? group->n_rows - a : block;
         int i_out = group->first_out + a;
         linear_tile(job->forward, job->out + (size_t)i_out * n_out + first_row, n_out, group->down,
                     first_row, n_rows, &job->forward->hidden, i_out, n_acts, i_thread);

@@ -94,7 +94,7 @@ struct forward {
     struct probe probe;
 };
 
-enum { LINEAR_MAX_ROWS = 64, LINEAR_ACT_BLOCK = 32 };
+enum { LINEAR_MAX_ROWS = 64, LINEAR_ACT_BLOCK = 64 };
 
 /* ---- acts.c ---- */
 enum mscope_status acts_init(struct acts *acts, struct arena *arena, int n_rows, int n,
@@ -118,6 +118,9 @@ void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
                  int first_act, int n_acts, int i_thread);
 /* Rows per chunk so that n_total rows spread over the threads. */
 int linear_chunk_rows(const struct forward *forward, int n_total);
+/* Activations per call of linear_tile, at most LINEAR_ACT_BLOCK: equal parts, so that no call is
+ * left with the few that kernels are slow for. */
+int linear_act_block(int n_acts);
 /* Counts the bytes of a weight as read once, and the operations of n_rows products with it. */
 void forward_count_weight(struct forward *forward, const struct weight *weight, int n_rows);
 

@@ -82,6 +82,12 @@ int linear_chunk_rows(const struct forward *forward, int n_total)
     return rows < 4 ? 4 : rows > LINEAR_MAX_ROWS ? LINEAR_MAX_ROWS : rows;
 }
 
+int linear_act_block(int n_acts)
+{
+    int n_blocks = (n_acts + LINEAR_ACT_BLOCK - 1) / LINEAR_ACT_BLOCK;
+    return n_blocks <= 1 ? LINEAR_ACT_BLOCK : ((n_acts + n_blocks - 1) / n_blocks + 3) / 4 * 4;
+}
+
 void forward_count_weight(struct forward *forward, const struct weight *weight, int n_rows)
 {
     if (weight->data == NULL) {
@@ -104,8 +110,9 @@ static void linear_chunk(void *ctx, int i_chunk, int i_thread)
     int n_rows =
         (int)n_out - first_row < job->chunk_rows ? (int)n_out - first_row : job->chunk_rows;
 
-    for (int a = 0; a < job->n_acts; a += LINEAR_ACT_BLOCK) {
-        int n_acts = job->n_acts - a < LINEAR_ACT_BLOCK ? job->n_acts - a : LINEAR_ACT_BLOCK;
+    int block = linear_act_block(job->n_acts);
+    for (int a = 0; a < job->n_acts; a += block) {
+        int n_acts = job->n_acts - a < block ? job->n_acts - a : block;
         float *dst = product->dst + (size_t)a * n_out + first_row;
         linear_tile(job->forward, dst, n_out, product->weight, first_row, n_rows, job->in, a,
                     n_acts, i_thread);

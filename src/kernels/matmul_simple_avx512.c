@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Matmul of the types in blocks of 32 with many 8-bit activations, AVX-512 VNNI: as the AVX2 one,
- * sixteen rows side by side and every type as unsigned bytes, whose products are added up in 32
- * bits at once. The float terms are those of AVX2 in the same order, so the two give the same bits;
- * with few activations, where memory is the limit, AVX2 does the work.
+ * 16 or 32 rows side by side and every type as unsigned bytes, whose products are added up in
+ * 32 bits at once. The float terms are those of AVX2 in the same order, so the two give the same
+ * bits; with few activations, where memory is the limit, AVX2 does the work.
  */
 #include "kernels/avx512.h"
 #include "kernels/panel_simple.h"
 
-enum { WIDE_ACTS = 8 };
+enum {
+    WIDE_VECTORS = 2, /* of sixteen rows side by side */
+    WIDE_ROWS = 16 * WIDE_VECTORS,
+    WIDE_TILE = 4,      /* activations of a tile */
+    WIDE_MAX_ACTS = 64, /* of one pass: what they leave behind stays in the second-level cache */
+};
 
 struct wide_panel {
     __m512i quants[ROWS_CHUNK_BLOCKS][8];
@@ -35,23 +40,23 @@ TILES_INLINE void fill_half(struct wide_panel *panel, const int half,
     }
 }
 
-/* totals[a] += the sum of the terms of one chunk. */
-TILES_INLINE void chunk_wide(__m512 *totals, const struct wide_panel *panel, int n_blocks,
-                             struct panel_acts acts, const int n_acts,
-                             const struct panel_type *type)
+/* totals[a][v] += the sum of the terms of one chunk. */
+TILES_INLINE void chunk_wide(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
+                             int n_blocks, struct panel_acts acts, const int n_acts,
+                             const int n_vectors, const struct panel_type *type)
 {
     const int has_min = type->act_block_bytes == sizeof(struct block_q8_1);
-    __m512 total[WIDE_ACTS];
+    __m512 total[WIDE_TILE][WIDE_VECTORS];
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        total[a] = _mm512_setzero_ps();
+        total[a][0] = total[a][1] = _mm512_setzero_ps();
     }
     for (int b = 0; b < n_blocks; b++) {
-        __m512i sum[WIDE_ACTS];
+        __m512i sum[WIDE_TILE][WIDE_VECTORS];
         TILES_UNROLL
         for (int a = 0; a < n_acts; a++) {
             const struct panel_term *term = acts.terms + a * acts.terms_stride;
-            sum[a] = _mm512_set1_epi32(type->offset != 0 ? term->rest : 0);
+            sum[a][0] = sum[a][1] = _mm512_set1_epi32(type->offset != 0 ? term->rest : 0);
         }
         TILES_UNROLL
         for (int k = 0; k < 8; k++) {
@@ -59,69 +64,90 @@ TILES_INLINE void chunk_wide(__m512 *totals, const struct wide_panel *panel, int
             for (int a = 0; a < n_acts; a++) {
                 const uint8_t *act = acts.blocks + (size_t)a * acts.act_bytes;
                 __m512i y = avx512_bytes4(act + (has_min ? 4 : 2) + 4 * k);
-                sum[a] = _mm512_dpbusd_epi32(sum[a], panel->quants[b][k], y);
+                TILES_UNROLL
+                for (int v = 0; v < n_vectors; v++) {
+                    sum[a][v] = _mm512_dpbusd_epi32(sum[a][v], panel[v].quants[b][k], y);
+                }
             }
         }
         TILES_UNROLL
         for (int a = 0; a < n_acts; a++) {
             const struct panel_term *term = acts.terms + a * acts.terms_stride;
-            __m512 d = _mm512_mul_ps(panel->scale[b], _mm512_set1_ps(term->scale));
-            total[a] = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(sum[a]), total[a]);
-            if (has_min) {
-                total[a] = _mm512_fmadd_ps(panel->min[b], _mm512_set1_ps(term->shift), total[a]);
+            TILES_UNROLL
+            for (int v = 0; v < n_vectors; v++) {
+                __m512 d = _mm512_mul_ps(panel[v].scale[b], _mm512_set1_ps(term->scale));
+                total[a][v] = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(sum[a][v]), total[a][v]);
+                if (has_min) {
+                    __m512 shift = _mm512_set1_ps(term->shift);
+                    total[a][v] = _mm512_fmadd_ps(panel[v].min[b], shift, total[a][v]);
+                }
             }
         }
         panel_next_block(&acts, type);
     }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        totals[a] = _mm512_add_ps(totals[a], total[a]);
-    }
-}
-
-TILES_INLINE void chunk_acts(__m512 *totals, const struct wide_panel *panel, int n_blocks,
-                             struct panel_acts acts, int n_acts, const struct panel_type *type)
-{
-    while (n_acts > 0) {
-        int step = n_acts >= 8 ? 8 : n_acts >= 4 ? 4 : 1;
-        if (step == 8) {
-            chunk_wide(totals, panel, n_blocks, acts, 8, type);
-        } else if (step == 4) {
-            chunk_wide(totals, panel, n_blocks, acts, 4, type);
-        } else {
-            chunk_wide(totals, panel, n_blocks, acts, 1, type);
+        TILES_UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            totals[a][v] = _mm512_add_ps(totals[a][v], total[a][v]);
         }
-        totals += step;
-        acts.blocks += (size_t)step * acts.act_bytes;
-        acts.terms += step * acts.terms_stride;
-        n_acts -= step;
     }
 }
 
-/* Blocks 0 .. n_blocks-1 of sixteen rows: dst is what earlier blocks gave, or new. */
-TILES_INLINE void sixteen_rows(float *dst, size_t dst_stride, int n_wanted, int is_first,
-                               const uint8_t *const rows[2 * ROWS], int n_blocks,
-                               struct panel_acts acts, int n_acts, panel_simple_fn *unpack,
-                               panel_scale_fn *scale, const struct panel_type *type)
+TILES_INLINE void chunk_acts(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
+                             int n_blocks, struct panel_acts acts, int n_acts, const int n_vectors,
+                             const struct panel_type *type)
 {
-    __m512 totals[ROWS_MAX_ACTS];
-    __mmask16 wanted = avx512_first_lanes(n_wanted);
+    for (; n_acts >= 4; n_acts -= 4, totals += 4) {
+        chunk_wide(totals, panel, n_blocks, acts, 4, n_vectors, type);
+        acts.blocks += 4 * acts.act_bytes;
+        acts.terms += 4 * acts.terms_stride;
+    }
+    if (n_acts == 3) {
+        chunk_wide(totals, panel, n_blocks, acts, 3, n_vectors, type);
+    } else if (n_acts == 2) {
+        chunk_wide(totals, panel, n_blocks, acts, 2, n_vectors, type);
+    } else if (n_acts == 1) {
+        chunk_wide(totals, panel, n_blocks, acts, 1, n_vectors, type);
+    }
+}
+
+/* Blocks 0 .. n_blocks-1 of up to 32 rows: dst is what earlier blocks gave, or new. */
+TILES_INLINE void wide_rows(float *dst, size_t dst_stride, int n_wanted, int is_first,
+                            const uint8_t *const rows[WIDE_ROWS], int n_blocks,
+                            struct panel_acts acts, int n_acts, panel_simple_fn *unpack,
+                            panel_scale_fn *scale, const struct panel_type *type)
+{
+    __m512 totals[WIDE_MAX_ACTS][WIDE_VECTORS];
+    int n_vectors = n_wanted > 16 ? 2 : 1;
+    __mmask16 wanted[WIDE_VECTORS] = {avx512_first_lanes(n_wanted),
+                                      n_wanted > 16 ? avx512_first_lanes(n_wanted - 16) : 0};
     for (int a = 0; a < n_acts; a++) {
-        totals[a] = is_first ? _mm512_setzero_ps()
-                             : _mm512_maskz_loadu_ps(wanted, dst + (size_t)a * dst_stride);
+        for (int v = 0; v < n_vectors; v++) {
+            const float *from = dst + (size_t)a * dst_stride + 16 * v;
+            totals[a][v] = is_first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(wanted[v], from);
+        }
     }
     for (int b = 0; b < n_blocks; b += ROWS_CHUNK_BLOCKS) {
-        struct wide_panel panel;
+        struct wide_panel panel[WIDE_VECTORS];
         int n = n_blocks - b < ROWS_CHUNK_BLOCKS ? n_blocks - b : ROWS_CHUNK_BLOCKS;
         size_t at = (size_t)b * type->block_bytes;
-        fill_half(&panel, 0, rows, at, n, unpack, scale, type);
-        fill_half(&panel, 1, rows + ROWS, at, n, unpack, scale, type);
-        chunk_acts(totals, &panel, n, acts, n_acts, type);
+        for (int v = 0; v < n_vectors; v++) {
+            fill_half(&panel[v], 0, rows + 16 * v, at, n, unpack, scale, type);
+            fill_half(&panel[v], 1, rows + 16 * v + ROWS, at, n, unpack, scale, type);
+        }
+        if (n_vectors == 2) {
+            chunk_acts(totals, panel, n, acts, n_acts, 2, type);
+        } else {
+            chunk_acts(totals, panel, n, acts, n_acts, 1, type);
+        }
         acts.blocks += (size_t)n * type->act_block_bytes;
         acts.terms += n;
     }
     for (int a = 0; a < n_acts; a++) {
-        _mm512_mask_storeu_ps(dst + (size_t)a * dst_stride, wanted, totals[a]);
+        for (int v = 0; v < n_vectors; v++) {
+            _mm512_mask_storeu_ps(dst + (size_t)a * dst_stride + 16 * v, wanted[v], totals[a][v]);
+        }
     }
 }
 
@@ -138,13 +164,14 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *we
         const uint8_t *act = acts + (size_t)b * type->act_block_bytes;
         panel_find_terms(terms, act, act_bytes, n_acts, n, type);
         struct panel_acts pass = {act, act_bytes, terms, n};
-        for (int r = 0; r < n_rows; r += 2 * ROWS) {
-            const uint8_t *rows[2 * ROWS];
+        for (int r = 0; r < n_rows; r += WIDE_ROWS) {
+            const uint8_t *rows[WIDE_ROWS];
             const uint8_t *at = weights + (size_t)b * type->block_bytes;
-            rows_point(rows, at, row_bytes, r, n_rows);
-            rows_point(rows + ROWS, at, row_bytes, r + ROWS, n_rows);
-            sixteen_rows(dst + r, dst_stride, n_rows - r, b == 0, rows, n, pass, n_acts, unpack,
-                         scale, type);
+            for (int i = 0; i < WIDE_ROWS; i += ROWS) {
+                rows_point(rows + i, at, row_bytes, r + i, n_rows);
+            }
+            wide_rows(dst + r, dst_stride, n_rows - r, b == 0, rows, n, pass, n_acts, unpack, scale,
+                      type);
         }
     }
 }
@@ -158,7 +185,7 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *we
                                                .act_block_bytes = sizeof(struct block_##act),      \
                                                .offset = offset_};                                 \
         while (n_acts >= ROWS_PANEL_ACTS) {                                                        \
-            int n = n_acts < ROWS_MAX_ACTS ? n_acts : ROWS_MAX_ACTS;                               \
+            int n = n_acts < WIDE_MAX_ACTS ? n_acts : WIDE_MAX_ACTS;                               \
             simple_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n, n_in,   \
                           panel_##name, scale, &type);                                             \
             dst += (size_t)n * dst_stride;                                                         \

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Matmul of the types in super-blocks of 256 with many Q8_K activations, AVX-512 VNNI: as the AVX2
- * one, sixteen rows side by side and every type as unsigned bytes, whose products are added up in
+ * one, 16 or 32 rows side by side and every type as unsigned bytes, whose products are added up in
  * 32 bits at once. The float terms are those of AVX2 in the same order, so the two give the same
  * bits; with few activations, where memory is the limit, AVX2 does the work.
  */
 #include "kernels/avx512.h"
 #include "kernels/panel_super.h"
 
-enum { WIDE_ACTS = 8 };
+enum {
+    WIDE_VECTORS = 2, /* of sixteen rows side by side */
+    WIDE_ROWS = 16 * WIDE_VECTORS,
+    WIDE_TILE = 4,      /* activations of a tile */
+    WIDE_MAX_ACTS = 64, /* of one pass: what they leave behind stays in the second-level cache */
+};
 
 /* What the compiler sees of a type as constants. */
 struct wide_type {
@@ -21,8 +26,17 @@ struct wide_type {
 struct wide_panel {
     __m512i quants[64]; /* four elements of each row */
     __m512i scales[16]; /* of each group, 32 bits */
-    __m512i rests[8];   /* minima or scales of two groups of 16, in 16 bits each */
+    __m512i mins[8];    /* of two groups, 16 bits each */
     __m512 d, dmin;
+};
+
+/* One super-block of an activation. */
+struct wide_act {
+    /* Types with minima: 16-bit sums of the quants of each group; else what the sum of a group
+     * begins with, -offset * sum of the quants, in 32 bits. */
+    uint8_t sums[64];
+    const uint8_t *quants;
+    float d;
 };
 
 TILES_INLINE __m512i wide_bytes(const int8_t *low, const int8_t *high)
@@ -36,109 +50,157 @@ TILES_INLINE void fill_panel(struct wide_panel *panel, const uint8_t *const rows
                              size_t at, panel_head_fn *read_head, panel_super_fn *unpack,
                              const struct wide_type *type)
 {
+    const int n_groups = SUPER_BLOCK_ELEMS / type->group;
     struct panel_head heads[2];
     for (int half = 0; half < 2; half++) {
         read_head(&heads[half], rows + half * ROWS, at);
         unpack((__m256i *)panel->quants + half, 2, rows + half * ROWS, at);
     }
-    __m512i wide[16];
-    for (int g = 0; g < SUPER_BLOCK_ELEMS / type->group; g++) {
+    for (int g = 0; g < n_groups; g++) {
         panel->scales[g] = wide_bytes(heads[0].scales[g], heads[1].scales[g]);
-        wide[g] = type->has_min ? wide_bytes(heads[0].mins[g], heads[1].mins[g]) : panel->scales[g];
-    }
-    for (int i = 0; i < 8; i++) {
-        __m512i low = type->group == 16 ? wide[2 * i] : wide[i];
-        __m512i high = type->group == 16 ? wide[2 * i + 1] : wide[i];
-        panel->rests[i] = _mm512_mask_mov_epi16(low, 0xaaaaaaaa, _mm512_slli_epi32(high, 16));
     }
     memcpy(&panel->d, heads[0].d, sizeof heads[0].d);
     memcpy((float *)&panel->d + ROWS, heads[1].d, sizeof heads[1].d);
     if (type->has_min) {
+        for (int i = 0; i < n_groups / 2; i++) {
+            __m512i low = wide_bytes(heads[0].mins[2 * i], heads[1].mins[2 * i]);
+            __m512i high = wide_bytes(heads[0].mins[2 * i + 1], heads[1].mins[2 * i + 1]);
+            panel->mins[i] = _mm512_mask_mov_epi16(low, 0xaaaaaaaa, _mm512_slli_epi32(high, 16));
+        }
         memcpy(&panel->dmin, heads[0].dmin, sizeof heads[0].dmin);
         memcpy((float *)&panel->dmin + ROWS, heads[1].dmin, sizeof heads[1].dmin);
     }
 }
 
-/* totals[a] += one super-block of sixteen rows times activation a. */
-TILES_INLINE void tile_wide(__m512 *totals, const struct wide_panel *panel, const uint8_t *acts,
-                            size_t act_bytes, const int n_acts, const struct wide_type *type)
+TILES_INLINE void read_act(struct wide_act *out, const uint8_t *act, const struct wide_type *type)
+{
+    const struct block_q8_k *block = (const void *)act;
+    out->quants = (const uint8_t *)block->qs;
+    out->d = block_f32(block->d);
+    __m256i sums = avx2_load(block->bsums);
+    if (type->has_min) {
+        if (type->group == 32) {
+            sums = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+            sums = _mm256_castsi128_si256(_mm256_cvtepi32_epi16(sums));
+        }
+        _mm256_storeu_si256((__m256i *)(void *)out->sums, sums);
+    } else if (type->group == 32) {
+        sums = _mm256_madd_epi16(sums, _mm256_set1_epi16((short)-(1 << type->offset_shift)));
+        _mm256_storeu_si256((__m256i *)(void *)out->sums, sums);
+    } else {
+        sums = _mm256_mullo_epi16(sums, _mm256_set1_epi16(-1));
+        __m512i wide = _mm512_cvtepi16_epi32(sums);
+        _mm512_storeu_si512(out->sums, _mm512_slli_epi32(wide, (unsigned)type->offset_shift));
+    }
+}
+
+/* Group g: sums[a][v] += scale * sum of the products. */
+TILES_INLINE void tile_group(__m512i sums[WIDE_TILE][WIDE_VECTORS], const struct wide_panel *panel,
+                             const struct wide_act *acts, const int g, const int n_acts,
+                             const int n_vectors, const struct wide_type *type)
 {
     const int quads = type->group / 4;
-    __m512i sums[WIDE_ACTS], rests[WIDE_ACTS];
+    __m512i part[WIDE_TILE][WIDE_VECTORS];
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        sums[a] = rests[a] = _mm512_setzero_si512();
-    }
-    for (int i = 0; i < 8; i++) {
+        __m512i first =
+            type->has_min ? _mm512_setzero_si512() : avx512_bytes4(acts[a].sums + 4 * g);
         TILES_UNROLL
-        for (int a = 0; a < n_acts; a++) {
-            const struct block_q8_k *act = (const void *)(acts + (size_t)a * act_bytes);
-            __m512i y = avx512_bytes4(act->bsums + 4 * i);
-            rests[a] = _mm512_dpwssd_epi32(rests[a], panel->rests[i], y);
+        for (int v = 0; v < n_vectors; v++) {
+            part[a][v] = first;
         }
     }
-    if (!type->has_min) {
+    TILES_UNROLL
+    for (int k = 0; k < quads; k++) {
         TILES_UNROLL
         for (int a = 0; a < n_acts; a++) {
-            __m512i rest = _mm512_slli_epi32(rests[a], (unsigned)type->offset_shift);
-            sums[a] = _mm512_sub_epi32(sums[a], rest);
+            __m512i y = avx512_bytes4(acts[a].quants + 4 * (g * quads + k));
+            TILES_UNROLL
+            for (int v = 0; v < n_vectors; v++) {
+                __m512i x = panel[v].quants[g * quads + k];
+                part[a][v] = _mm512_dpbusd_epi32(part[a][v], x, y);
+            }
+        }
+    }
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        TILES_UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            __m512i scaled = _mm512_mullo_epi32(part[a][v], panel[v].scales[g]);
+            sums[a][v] = _mm512_add_epi32(sums[a][v], scaled);
+        }
+    }
+}
+
+/* The minima times the sums of the activation. */
+TILES_INLINE __m512 tile_rest(const struct wide_panel *panel, const struct wide_act *act,
+                              const struct wide_type *type)
+{
+    __m512i rest = _mm512_setzero_si512();
+    TILES_UNROLL
+    for (int i = 0; i < SUPER_BLOCK_ELEMS / type->group / 2; i++) {
+        rest = _mm512_dpwssd_epi32(rest, panel->mins[i], avx512_bytes4(act->sums + 4 * i));
+    }
+    return _mm512_cvtepi32_ps(rest);
+}
+
+/* totals[a][v] += one super-block of the rows times activation a. */
+TILES_INLINE void tile_wide(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
+                            const struct wide_act *acts, const int n_acts, const int n_vectors,
+                            const struct wide_type *type)
+{
+    __m512i sums[WIDE_TILE][WIDE_VECTORS];
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        TILES_UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            sums[a][v] = _mm512_setzero_si512();
         }
     }
     for (int g = 0; g < SUPER_BLOCK_ELEMS / type->group; g++) {
-        __m512i part[WIDE_ACTS];
-        TILES_UNROLL
-        for (int k = 0; k < quads; k++) {
-            TILES_UNROLL
-            for (int a = 0; a < n_acts; a++) {
-                const struct block_q8_k *act = (const void *)(acts + (size_t)a * act_bytes);
-                __m512i y = avx512_bytes4((const uint8_t *)act->qs + 4 * (g * quads + k));
-                part[a] = _mm512_dpbusd_epi32(k == 0 ? _mm512_setzero_si512() : part[a],
-                                              panel->quants[g * quads + k], y);
-            }
-        }
-        TILES_UNROLL
-        for (int a = 0; a < n_acts; a++) {
-            __m512i scaled = _mm512_mullo_epi32(part[a], panel->scales[g]);
-            sums[a] = _mm512_add_epi32(sums[a], scaled);
-        }
+        tile_group(sums, panel, acts, g, n_acts, n_vectors, type);
     }
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
-        __m512 d = _mm512_set1_ps(block_f32(acts + (size_t)a * act_bytes));
-        totals[a] =
-            _mm512_fmadd_ps(_mm512_mul_ps(panel->d, d), _mm512_cvtepi32_ps(sums[a]), totals[a]);
-        if (type->has_min) {
-            totals[a] = _mm512_fnmadd_ps(_mm512_mul_ps(panel->dmin, d),
-                                         _mm512_cvtepi32_ps(rests[a]), totals[a]);
+        __m512 d = _mm512_set1_ps(acts[a].d);
+        TILES_UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            totals[a][v] = _mm512_fmadd_ps(_mm512_mul_ps(panel[v].d, d),
+                                           _mm512_cvtepi32_ps(sums[a][v]), totals[a][v]);
+            if (type->has_min) {
+                totals[a][v] = _mm512_fnmadd_ps(_mm512_mul_ps(panel[v].dmin, d),
+                                                tile_rest(&panel[v], &acts[a], type), totals[a][v]);
+            }
         }
     }
 }
 
-TILES_INLINE void tile_acts(__m512 *totals, const struct wide_panel *panel, const uint8_t *acts,
-                            size_t act_bytes, int n_acts, const struct wide_type *type)
+TILES_INLINE void tile_acts(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
+                            const struct wide_act *acts, int n_acts, const int n_vectors,
+                            const struct wide_type *type)
 {
-    while (n_acts > 0) {
-        int step = n_acts >= 8 ? 8 : n_acts >= 4 ? 4 : 1;
-        if (step == 8) {
-            tile_wide(totals, panel, acts, act_bytes, 8, type);
-        } else if (step == 4) {
-            tile_wide(totals, panel, acts, act_bytes, 4, type);
-        } else {
-            tile_wide(totals, panel, acts, act_bytes, 1, type);
-        }
-        totals += step;
-        acts += (size_t)step * act_bytes;
-        n_acts -= step;
+    for (; n_acts >= 4; n_acts -= 4, totals += 4, acts += 4) {
+        tile_wide(totals, panel, acts, 4, n_vectors, type);
+    }
+    if (n_acts == 3) {
+        tile_wide(totals, panel, acts, 3, n_vectors, type);
+    } else if (n_acts == 2) {
+        tile_wide(totals, panel, acts, 2, n_vectors, type);
+    } else if (n_acts == 1) {
+        tile_wide(totals, panel, acts, 1, n_vectors, type);
     }
 }
+
+/* Sum number i of activation a at [i][a]. */
+typedef __m512 wide_totals[WIDE_MAX_ACTS][WIDE_VECTORS];
 
 /* The tree of avx2_sum. */
-TILES_INLINE __m512 sum_totals(__m512 totals[8][ROWS_MAX_ACTS], int a)
+TILES_INLINE __m512 sum_totals(wide_totals totals[8], int a, int v)
 {
-    __m512 even = _mm512_add_ps(_mm512_add_ps(totals[0][a], totals[4][a]),
-                                _mm512_add_ps(totals[2][a], totals[6][a]));
-    __m512 odd = _mm512_add_ps(_mm512_add_ps(totals[1][a], totals[5][a]),
-                               _mm512_add_ps(totals[3][a], totals[7][a]));
+    __m512 even = _mm512_add_ps(_mm512_add_ps(totals[0][a][v], totals[4][a][v]),
+                                _mm512_add_ps(totals[2][a][v], totals[6][a][v]));
+    __m512 odd = _mm512_add_ps(_mm512_add_ps(totals[1][a][v], totals[5][a][v]),
+                               _mm512_add_ps(totals[3][a][v], totals[7][a][v]));
     return _mm512_add_ps(even, odd);
 }
 
@@ -147,25 +209,39 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
                                int n_in, panel_head_fn *read_head, panel_super_fn *unpack,
                                const struct wide_type *type)
 {
-    for (int r = 0; r < n_rows; r += 2 * ROWS) {
-        const uint8_t *rows[2 * ROWS];
-        rows_point(rows, weights, row_bytes, r, n_rows);
-        rows_point(rows + ROWS, weights, row_bytes, r + ROWS, n_rows);
-        __m512 totals[8][ROWS_MAX_ACTS];
+    wide_totals totals[8];
+    for (int r = 0; r < n_rows; r += WIDE_ROWS) {
+        int n_vectors = n_rows - r > 16 ? 2 : 1;
+        const uint8_t *rows[WIDE_ROWS];
+        for (int i = 0; i < WIDE_ROWS; i += ROWS) {
+            rows_point(rows + i, weights, row_bytes, r + i, n_rows);
+        }
         for (int i = 0; i < 8; i++) {
+            memset(totals[i], 0, (size_t)n_acts * sizeof totals[i][0]);
+        }
+        for (int b = 0; b < n_in / SUPER_BLOCK_ELEMS; b++) {
+            struct wide_panel panel[WIDE_VECTORS];
+            struct wide_act act[WIDE_MAX_ACTS];
             for (int a = 0; a < n_acts; a++) {
-                totals[i][a] = _mm512_setzero_ps();
+                size_t at = (size_t)a * act_bytes + (size_t)b * sizeof(struct block_q8_k);
+                read_act(&act[a], acts + at, type);
+            }
+            for (int v = 0; v < n_vectors; v++) {
+                fill_panel(&panel[v], rows + 16 * v, (size_t)b * type->block_bytes, read_head,
+                           unpack, type);
+            }
+            if (n_vectors == 2) {
+                tile_acts(totals[b % 8], panel, act, n_acts, 2, type);
+            } else {
+                tile_acts(totals[b % 8], panel, act, n_acts, 1, type);
             }
         }
-        const uint8_t *act = acts;
-        for (int b = 0; b < n_in / SUPER_BLOCK_ELEMS; b++, act += sizeof(struct block_q8_k)) {
-            struct wide_panel panel;
-            fill_panel(&panel, rows, (size_t)b * type->block_bytes, read_head, unpack, type);
-            tile_acts(totals[b % 8], &panel, act, act_bytes, n_acts, type);
-        }
         for (int a = 0; a < n_acts; a++) {
-            _mm512_mask_storeu_ps(dst + (size_t)a * dst_stride + r, avx512_first_lanes(n_rows - r),
-                                  sum_totals(totals, a));
+            for (int v = 0; v < n_vectors; v++) {
+                int first = r + 16 * v;
+                _mm512_mask_storeu_ps(dst + (size_t)a * dst_stride + first,
+                                      avx512_first_lanes(n_rows - first), sum_totals(totals, a, v));
+            }
         }
     }
 }
@@ -178,7 +254,7 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
         static const struct wide_type type = {.block_bytes = sizeof(struct block_##name),          \
                                               __VA_ARGS__};                                        \
         while (n_acts >= ROWS_PANEL_ACTS) {                                                        \
-            int n = n_acts < ROWS_MAX_ACTS ? n_acts : ROWS_MAX_ACTS;                               \
+            int n = n_acts < WIDE_MAX_ACTS ? n_acts : WIDE_MAX_ACTS;                               \
             super_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n, n_in,    \
                          panel_head_##head, panel_quants_##name, &type);                           \
             dst += (size_t)n * dst_stride;                                                         \
@@ -186,8 +262,8 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
             n_acts -= n;                                                                           \
         }                                                                                          \
         if (n_acts > 0) {                                                                          \
-            avx2_matmul_##name(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes,       \
-                               n_acts, n_in);                                                      \
+            avx512_decode_##name(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes,     \
+                                 n_acts, n_in);                                                    \
         }                                                                                          \
     }
 
