@@ -175,6 +175,30 @@ static bool tile_equal(struct checker *c, const struct matmul_case *whole)
     return true;
 }
 
+/* Every vector level has the bits of the weakest of them. */
+static bool levels_equal(struct checker *c, const struct matmul_case *m)
+{
+    static struct kernels weakest;
+    static float dst[MAX_ACTS * MAX_ROWS];
+    struct matmul_case other = *m;
+    checker_select(&weakest, kernels_levels()[1]);
+    other.matmul = weakest.matmul[m->type];
+    other.dst = dst;
+    other.dst_stride = (size_t)m->n_rows;
+    checker_doing(c, "against %s: %d rows, %d activations, n_in %d", weakest.level, m->n_rows,
+                  m->n_acts, m->n_in);
+    if (!guard_run(call_matmul, &other)) {
+        return false;
+    }
+    for (int a = 0; a < m->n_acts; a++) {
+        if (memcmp(dst + (size_t)a * other.dst_stride, m->dst + (size_t)a * m->dst_stride,
+                   (size_t)m->n_rows * sizeof(float)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void check_case(struct checker *c, enum dtype type)
 {
     struct matmul_case m = {
@@ -206,6 +230,9 @@ static void check_case(struct checker *c, enum dtype type)
     /* The reference rounds each term too, so against the exact sum it gets the looser figure. */
     checker_count(c, results_close(c, &m, integer && !is_ref ? 1e-6 : 1e-5), "result is off");
     checker_count(c, gaps_untouched(&c->guards[2], &m), "writes beside its results");
+    if (!is_ref && strcmp(c->tested.level, kernels_levels()[1]) != 0) {
+        checker_count(c, levels_equal(c, &m), "bits differ from those of a weaker level");
+    }
     for (int i = 0; i < 3; i++) {
         checker_count(c, tile_equal(c, &m), "bits depend on the tile");
     }
