@@ -209,6 +209,10 @@ static enum mscope_status map_descriptor(struct gguf_part *part, int fd, bool co
     if (data == MAP_FAILED) {
         return error_set_errno(err, errno, "", "cannot map");
     }
+#if defined(MADV_HUGEPAGE)
+    /* What is not in the system's cache yet comes in huge pages where the file system can. */
+    madvise(data, (size_t)info.st_size, MADV_HUGEPAGE);
+#endif
     part->data = data;
     part->n_bytes = (uint64_t)info.st_size;
     part->is_mapped = true;
