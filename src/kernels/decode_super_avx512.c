@@ -157,31 +157,30 @@ TILES_INLINE __m256i sum_lanes(const __m512i v[ROWS])
     return _mm512_castsi512_si256(one);
 }
 
+/* Words of four blocks, zero beyond the nth. */
+TILES_INLINE __m512i four_scales(const struct decode_head *head, const int first, const int n)
+{
+    __m512i v = _mm512_setzero_si512();
+    v = n > first ? _mm512_inserti32x4(v, avx2_load128(head->scales[first]), 0) : v;
+    v = n > first + 1 ? _mm512_inserti32x4(v, avx2_load128(head->scales[first + 1]), 1) : v;
+    v = n > first + 2 ? _mm512_inserti32x4(v, avx2_load128(head->scales[first + 2]), 2) : v;
+    return n > first + 3 ? _mm512_inserti32x4(v, avx2_load128(head->scales[first + 3]), 3) : v;
+}
+
 /* Lane b: minima, or scales where the type has an offset, of block b times activation sums. */
-TILES_INLINE __m256i sum_rests(const struct decode_head *head, const int16_t *act_sums,
+TILES_INLINE __m256i sum_rests(const struct decode_head *head, const int n, const int16_t *act_sums,
                                const struct decode_type *type)
 {
-    if (type->group == 32 && type->has_min) {
-        __m512i r0 = _mm512_madd_epi16(_mm512_load_si512(head->mins), _mm512_load_si512(act_sums));
-        __m512i r1 =
-            _mm512_madd_epi16(_mm512_load_si512(head->mins + 32), _mm512_load_si512(act_sums + 32));
-        __m512i two =
-            _mm512_add_epi32(_mm512_unpacklo_epi64(r0, r1), _mm512_unpackhi_epi64(r0, r1));
-        two = _mm512_add_epi32(two, _mm512_srli_epi64(two, 32));
-        const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
-        return _mm512_castsi512_si256(_mm512_permutexvar_epi32(every, two));
-    }
     if (type->group == 32) {
-        __m512i r[2];
+        __m512i of[2];
+        TILES_UNROLL
         for (int i = 0; i < 2; i++) {
-            __m512i scales = _mm512_castsi128_si512(avx2_load128(head->scales[4 * i]));
-            scales = _mm512_inserti32x4(scales, avx2_load128(head->scales[4 * i + 1]), 1);
-            scales = _mm512_inserti32x4(scales, avx2_load128(head->scales[4 * i + 2]), 2);
-            scales = _mm512_inserti32x4(scales, avx2_load128(head->scales[4 * i + 3]), 3);
-            r[i] = _mm512_madd_epi16(scales, _mm512_load_si512(act_sums + 32 * i));
+            of[i] = type->has_min ? _mm512_load_si512(head->mins + 32 * i)
+                                  : four_scales(head, 4 * i, n);
+            of[i] = _mm512_madd_epi16(of[i], _mm512_load_si512(act_sums + 32 * i));
         }
-        __m512i two =
-            _mm512_add_epi32(_mm512_unpacklo_epi64(r[0], r[1]), _mm512_unpackhi_epi64(r[0], r[1]));
+        __m512i two = _mm512_add_epi32(_mm512_unpacklo_epi64(of[0], of[1]),
+                                       _mm512_unpackhi_epi64(of[0], of[1]));
         two = _mm512_add_epi32(two, _mm512_srli_epi64(two, 32));
         const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
         return _mm512_castsi512_si256(_mm512_permutexvar_epi32(every, two));
@@ -190,7 +189,8 @@ TILES_INLINE __m256i sum_rests(const struct decode_head *head, const int16_t *ac
     const int16_t *of = type->has_min ? head->mins : head->scales[0];
     TILES_UNROLL
     for (int b = 0; b < ROWS; b++) {
-        r[b] = _mm256_madd_epi16(avx2_load(of + 16 * b), avx2_load(act_sums + 16 * b));
+        r[b] = b < n ? _mm256_madd_epi16(avx2_load(of + 16 * b), avx2_load(act_sums + 16 * b))
+                     : _mm256_setzero_si256();
     }
     return rows_sum8(r);
 }
@@ -203,21 +203,20 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
 {
     struct decode_head head;
     __m512i sums[ROWS_PANEL_ACTS - 1][ROWS];
-    if (n < ROWS) {
-        memset(&head, 0, sizeof head);
-    }
     read_head(&head, blocks, n);
     __asm__(""
             : "+m"(head.scales)); /* read back by broadcasts, not by shuffles of what was stored */
-    if (n == ROWS && n_acts == 1) { /* the common case, all in registers */
+    TILES_UNROLL
+    for (int i = 0; i < n_acts * ROWS; i++) {
+        sums[i / ROWS][i % ROWS] = _mm512_setzero_si512();
+    }
+    if (n_acts == 1) { /* n is a constant: all in registers */
         TILES_UNROLL
-        for (int b = 0; b < ROWS; b++) {
-            sums[0][b] = _mm512_setzero_si512();
+        for (int b = 0; b < n; b++) {
             dot_block(&sums[0][b], blocks + (size_t)b * type->block_bytes, &head, b, acts,
                       first + b, 1, unpack, type);
         }
     } else {
-        memset(sums, 0, sizeof sums);
         for (int b = 0; b < n; b++) {
             dot_block(&sums[0][b], blocks + (size_t)b * type->block_bytes, &head, b, acts,
                       first + b, n_acts, unpack, type);
@@ -227,7 +226,7 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
         __m256i sum = sum_lanes(sums[a]);
-        __m256i rest = sum_rests(&head, acts[a].sums + first * n_sums, type);
+        __m256i rest = sum_rests(&head, n, acts[a].sums + first * n_sums, type);
         if (!type->has_min) {
             sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(rest, type->offset_shift));
         }
@@ -238,6 +237,45 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
             totals[a] = _mm256_fnmadd_ps(_mm256_mul_ps(head.dmin, d_act), _mm256_cvtepi32_ps(rest),
                                          totals[a]);
         }
+    }
+}
+
+/* As decode_eight for n < 8 that is no constant. */
+TILES_INLINE void decode_last(__m256 *totals, const uint8_t *blocks, int n,
+                              const struct decode_act *acts, int first, const int n_acts,
+                              decode_head_fn *read_head, decode_quants_fn *unpack,
+                              const struct decode_type *type)
+{
+    if (n_acts > 1) {
+        if (n > 0) {
+            decode_eight(totals, blocks, n, acts, first, n_acts, read_head, unpack, type);
+        }
+        return;
+    }
+    switch (n) {
+    case 1:
+        decode_eight(totals, blocks, 1, acts, first, 1, read_head, unpack, type);
+        break;
+    case 2:
+        decode_eight(totals, blocks, 2, acts, first, 1, read_head, unpack, type);
+        break;
+    case 3:
+        decode_eight(totals, blocks, 3, acts, first, 1, read_head, unpack, type);
+        break;
+    case 4:
+        decode_eight(totals, blocks, 4, acts, first, 1, read_head, unpack, type);
+        break;
+    case 5:
+        decode_eight(totals, blocks, 5, acts, first, 1, read_head, unpack, type);
+        break;
+    case 6:
+        decode_eight(totals, blocks, 6, acts, first, 1, read_head, unpack, type);
+        break;
+    case 7:
+        decode_eight(totals, blocks, 7, acts, first, 1, read_head, unpack, type);
+        break;
+    default:
+        break;
     }
 }
 
@@ -253,10 +291,8 @@ TILES_INLINE void decode_rows(__m256 (*totals)[ROWS_PANEL_ACTS - 1], const uint8
             decode_eight(totals[r], rows + (size_t)b * type->block_bytes, ROWS, acts, b, n_acts,
                          read_head, unpack, type);
         }
-        if (b < n) {
-            decode_eight(totals[r], rows + (size_t)b * type->block_bytes, n - b, acts, b, n_acts,
-                         read_head, unpack, type);
-        }
+        decode_last(totals[r], rows + (size_t)b * type->block_bytes, n - b, acts, b, n_acts,
+                    read_head, unpack, type);
     }
 }
 

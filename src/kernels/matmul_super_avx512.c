@@ -136,9 +136,10 @@ TILES_INLINE void tile_group(__m512i sums[WIDE_TILE][WIDE_VECTORS], const struct
 TILES_INLINE __m512 tile_rest(const struct wide_panel *panel, const struct wide_act *act,
                               const struct wide_type *type)
 {
+    const int n_pairs = type->group == 32 ? 4 : 8; /* of groups */
     __m512i rest = _mm512_setzero_si512();
     TILES_UNROLL
-    for (int i = 0; i < SUPER_BLOCK_ELEMS / type->group / 2; i++) {
+    for (int i = 0; i < n_pairs; i++) {
         rest = _mm512_dpwssd_epi32(rest, panel->mins[i], avx512_bytes4(act->sums + 4 * i));
     }
     return _mm512_cvtepi32_ps(rest);
