@@ -59,6 +59,19 @@ void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, cons
  * whose checks in every copy would make compiling take minutes.
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TILES_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TILES_SANITIZED 1
+#endif
+#endif
+#if !defined(TILES_SANITIZED)
+#define TILES_SANITIZED 0
+#endif
+
+#if TILES_SANITIZED && defined(__clang__)
+#define TILES_UNROLL _Pragma("nounroll")
+#elif TILES_SANITIZED
 #define TILES_UNROLL _Pragma("GCC unroll 1")
 #elif defined(__clang__)
 #define TILES_UNROLL _Pragma("unroll")
