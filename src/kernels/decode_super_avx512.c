@@ -240,6 +240,11 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
     }
 }
 
+#define DECODE_LAST(constant)                                                                      \
+    case constant:                                                                                 \
+        decode_eight(totals, blocks, constant, acts, first, 1, read_head, unpack, type);           \
+        break;
+
 /* As decode_eight for n < 8 that is no constant; under a sanitizer seven copies take too long. */
 TILES_INLINE void decode_last(__m256 *totals, const uint8_t *blocks, int n,
                               const struct decode_act *acts, int first, const int n_acts,
@@ -253,27 +258,13 @@ TILES_INLINE void decode_last(__m256 *totals, const uint8_t *blocks, int n,
         return;
     }
     switch (n) {
-    case 1:
-        decode_eight(totals, blocks, 1, acts, first, 1, read_head, unpack, type);
-        break;
-    case 2:
-        decode_eight(totals, blocks, 2, acts, first, 1, read_head, unpack, type);
-        break;
-    case 3:
-        decode_eight(totals, blocks, 3, acts, first, 1, read_head, unpack, type);
-        break;
-    case 4:
-        decode_eight(totals, blocks, 4, acts, first, 1, read_head, unpack, type);
-        break;
-    case 5:
-        decode_eight(totals, blocks, 5, acts, first, 1, read_head, unpack, type);
-        break;
-    case 6:
-        decode_eight(totals, blocks, 6, acts, first, 1, read_head, unpack, type);
-        break;
-    case 7:
-        decode_eight(totals, blocks, 7, acts, first, 1, read_head, unpack, type);
-        break;
+        DECODE_LAST(1)
+        DECODE_LAST(2)
+        DECODE_LAST(3)
+        DECODE_LAST(4)
+        DECODE_LAST(5)
+        DECODE_LAST(6)
+        DECODE_LAST(7)
     default:
         break;
     }
