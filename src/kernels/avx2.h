@@ -108,18 +108,4 @@ TILES_INLINE void avx2_prefetch(const uint8_t *p)
     _mm_prefetch((const char *)p + AVX2_PREFETCH_BYTES, _MM_HINT_T0);
 }
 
-/*
- * While columns at .. at + n - 1 (bytes) of n_rows rows are used, the rows after them come into the
- * second-level cache as one stream; the first has too few requests in flight to fetch from memory.
- */
-TILES_INLINE void avx2_prefetch_rows(const uint8_t *rows, size_t row_bytes, const int n_rows,
-                                     size_t at, const size_t n)
-{
-    const char *next = (const char *)rows + (size_t)n_rows * (row_bytes + at);
-    TILES_UNROLL
-    for (size_t line = 0; line < (size_t)n_rows * n; line += 64) {
-        _mm_prefetch(next + line, _MM_HINT_T1);
-    }
-}
-
 #endif

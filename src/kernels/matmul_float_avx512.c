@@ -114,7 +114,7 @@ TILES_INLINE void tile(const struct float_job *job, int first_row, int first_act
             w[r] = load(rows + (size_t)r * job->row_bytes, i);
         }
         if (is_stream) {
-            avx2_prefetch_rows(rows, job->row_bytes, n_rows, (size_t)i * elem_bytes,
+            tiles_prefetch_rows(rows, job->row_bytes, n_rows, (size_t)i * elem_bytes,
                                LANES * elem_bytes);
         }
         TILES_UNROLL

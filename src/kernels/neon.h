@@ -77,18 +77,4 @@ TILES_INLINE void neon_prefetch(const uint8_t *p)
     __builtin_prefetch(p + NEON_PREFETCH_BYTES);
 }
 
-/*
- * While columns at .. at + n - 1 (bytes) of n_rows rows are used, the rows after them come into the
- * second-level cache as one stream.
- */
-TILES_INLINE void neon_prefetch_rows(const uint8_t *rows, size_t row_bytes, const int n_rows,
-                                     size_t at, const size_t n)
-{
-    const uint8_t *next = rows + (size_t)n_rows * (row_bytes + at);
-    TILES_UNROLL
-    for (size_t line = 0; line < (size_t)n_rows * n; line += 64) {
-        __builtin_prefetch(next + line, 0, 2);
-    }
-}
-
 #endif

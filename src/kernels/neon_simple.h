@@ -151,7 +151,7 @@ TILES_INLINE void tile_simple(float *dst, size_t dst_stride, int n_wanted,
     for (size_t at = 0; n_left > 0; n_left -= NEON_CHUNK_BLOCKS) {
         int n = n_left < NEON_CHUNK_BLOCKS ? n_left : NEON_CHUNK_BLOCKS;
         if (n_acts == 1) {
-            neon_prefetch_rows(rows[0], row_bytes, NEON_ROWS, at, (size_t)n * type->block_bytes);
+            tiles_prefetch_rows(rows[0], row_bytes, NEON_ROWS, at, (size_t)n * type->block_bytes);
         }
         float32x4_t sum[4];
         TILES_UNROLL

@@ -79,4 +79,18 @@ void tiles_matmul(const struct tiles *tiles, float *dst, size_t dst_stride, cons
 #define TILES_UNROLL _Pragma("GCC unroll 8")
 #endif
 
+/*
+ * While columns at .. at + n - 1 (bytes) of n_rows rows are used, the rows after them come into the
+ * second-level cache as one stream; the first has too few requests in flight to fetch from memory.
+ */
+TILES_INLINE void tiles_prefetch_rows(const uint8_t *rows, size_t row_bytes, const int n_rows,
+                                      size_t at, const size_t n)
+{
+    const uint8_t *next = rows + (size_t)n_rows * (row_bytes + at);
+    TILES_UNROLL
+    for (size_t line = 0; line < (size_t)n_rows * n; line += 64) {
+        __builtin_prefetch(next + line, 0, 2);
+    }
+}
+
 #endif
