@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct arch *const families[] = {&arch_llama, &arch_qwen2, &arch_gemma2, &arch_olmoe};
+static const struct arch *const families[] = {&arch_llama, &arch_qwen2, &arch_gemma2, &arch_olmoe,
+                                              &arch_qwen3moe};
 
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
 /* Same order as `families`; a test compares them. */
-static const char *const names[N_FAMILIES + 1] = {"llama", "qwen2", "gemma2", "olmoe", NULL};
+static const char *const names[N_FAMILIES + 1] = {"llama", "qwen2",    "gemma2",
+                                                  "olmoe", "qwen3moe", NULL};
 
 const struct arch *arch_find(struct gguf_string name)
 {

@@ -18,7 +18,9 @@ enum arch_tensors { /* a set: which tensors a family has besides those that all 
                     ARCH_QKV_BIAS = 8,            /* attn_{q,k,v}.bias, required */
                     ARCH_ATTN_BIAS_OPTIONAL = 16, /* attn_{q,k,v,output}.bias, each optional */
                     ARCH_QK_NORM_FULL =
-                        32,               /* attn_{q,k}_norm over the whole projection, required */
+                        32, /* attn_{q,k}_norm over the whole projection, required */
+                    ARCH_QK_NORM_HEADS =
+                        128, /* attn_{q,k}_norm of one head, the same for all, required */
                     ARCH_POST_NORMS = 64, /* post_attention_norm and post_ffw_norm, required */
 };
 
@@ -34,7 +36,7 @@ struct arch {
     void (*read_config)(struct model_config *config, struct config_reader *reader);
 };
 
-extern const struct arch arch_llama, arch_qwen2, arch_gemma2, arch_olmoe;
+extern const struct arch arch_llama, arch_qwen2, arch_gemma2, arch_olmoe, arch_qwen3moe;
 
 /* NULL when the family is not supported. */
 const struct arch *arch_find(struct gguf_string name);

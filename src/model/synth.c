@@ -189,6 +189,7 @@ static void write_keys(struct synth *s, const struct recipe *recipe)
         {"attention.sliding_window", h->window},
         {"expert_count", h->n_expert},
         {"expert_used_count", h->n_expert_used},
+        {"expert_feed_forward_length", h->n_ff_expert},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i].value != 0) {

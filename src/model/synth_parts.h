@@ -24,6 +24,7 @@ struct synth_shape {
     enum synth_vocab vocab;
     uint32_t n_vocab, n_ctx, n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff;
     uint32_t n_expert, n_expert_used;
+    uint32_t n_ff_expert; /* n_ff again where the family has a key for it; 0: not written */
     bool tied;
     float freq_base, norm_eps;
     float rope_factor; /* of the Llama-3 scaling written as rope_freqs; 0: none */

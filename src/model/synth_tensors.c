@@ -82,6 +82,10 @@ static void list_attention(struct list *s, uint32_t il)
         add_tensor(s, 1.4f, 0.07f, n_q, 1, 1, "blk.%u.attn_q_norm.weight", il);
         add_tensor(s, 1.4f, 0.07f, n_kv, 1, 1, "blk.%u.attn_k_norm.weight", il);
     }
+    if ((s->arch->tensors & ARCH_QK_NORM_HEADS) != 0) {
+        add_tensor(s, 1.4f, 0.07f, h->head_dim, 1, 1, "blk.%u.attn_q_norm.weight", il);
+        add_tensor(s, 1.4f, 0.07f, h->head_dim, 1, 1, "blk.%u.attn_k_norm.weight", il);
+    }
     /* Averaging over positions makes this branch smaller: it is what positions share, and routing
      * with them. */
     add_tensor(s, 0.0f, branch / sqrtf((float)n_q), n_q, h->n_embd, 1, "blk.%u.attn_output.weight",

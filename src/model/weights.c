@@ -150,6 +150,11 @@ static void bind_attention(struct binder *b, struct layer_weights *layer, uint32
         bind_f32(b, &layer->attn_q_norm, REQUIRED, n_q, 1, "blk.%u.attn_q_norm.weight", il);
         bind_f32(b, &layer->attn_k_norm, REQUIRED, n_k, 1, "blk.%u.attn_k_norm.weight", il);
     }
+    if ((b->arch->tensors & ARCH_QK_NORM_HEADS) != 0) {
+        uint64_t n = c->head_dim_k;
+        bind_f32(b, &layer->attn_q_norm, REQUIRED, n, 1, "blk.%u.attn_q_norm.weight", il);
+        bind_f32(b, &layer->attn_k_norm, REQUIRED, n, 1, "blk.%u.attn_k_norm.weight", il);
+    }
     /* Old converters stored the inverse frequencies here; they equal those computed, so they are
      * not read. */
     char name[GGUF_MAX_NAME_BYTES];

@@ -88,7 +88,7 @@ static void every_golden_model_binds_or_is_refused(void **unused)
         } else {
             assert_int_equal(status, MSCOPE_ERR_UNSUPPORTED);
             assert_non_null(strstr(err.object, info.architecture));
-            assert_non_null(strstr(err.detail, "llama, qwen2, gemma2, olmoe"));
+            assert_non_null(strstr(err.detail, "llama, qwen2, gemma2, olmoe, qwen3moe"));
             n_refused++;
         }
         arena_close(&arena);

@@ -19,7 +19,7 @@ static const struct refusal refusals[] = {
      TENSOR(EDIT_SET_STRING, "general.architecture", .text = "qwen3"),
      {0},
      "architecture qwen3",
-     "not supported, expected one of llama, qwen2, gemma2, olmoe"},
+     "not supported, expected one of llama, qwen2, gemma2, olmoe, qwen3moe"},
     {"tiny-llama",
      TENSOR(EDIT_DROP_KEY, "general.architecture"),
      {0},

@@ -100,8 +100,9 @@ static void q4_k_m_has_the_published_size(void **state)
     static const struct {
         const char *shape;
         double gigabytes;
-    } cases[] = {{"llama-3.2-1b", 0.80}, {"qwen2.5-1.5b", 0.98}, {"gemma-2-2b", 1.70},
-                 {"olmoe-1b-7b", 4.21},  {"llama-3.2-3b", 2.02}, {"mixtral-8x7b", 28.45}};
+    } cases[] = {{"llama-3.2-1b", 0.80},  {"qwen2.5-1.5b", 0.98}, {"gemma-2-2b", 1.70},
+                 {"olmoe-1b-7b", 4.21},   {"llama-3.2-3b", 2.02}, {"mixtral-8x7b", 28.45},
+                 {"qwen3moe-1b-7b", 4.21}};
     static struct synth_tensor tensors[SYNTH_MAX_TENSORS];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct synth_shape *shape = synth_shape_find(cases[i].shape);

@@ -16,7 +16,7 @@ import quants
 from evaluate import evaluate
 from gguf_reader import Gguf
 
-FAMILIES = ("llama", "qwen2", "gemma2", "olmoe")
+FAMILIES = ("llama", "qwen2", "gemma2", "olmoe", "qwen3moe")
 TOLERANCE = 5e-5  # of the standard deviation; the reference's own float32 noise is up to 1e-5
 
 

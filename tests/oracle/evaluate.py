@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+FAMILIES = ("llama", "qwen2", "gemma2", "olmoe", "qwen3moe")
 NEIGHBOURS, HALVES = "neighbours", "halves"  # which elements a rotation pairs
 SOFTMAX, SIGMOID, SOFTMAX_SELECTED = 1, 2, 3  # values of expert_gating_func
 
@@ -58,10 +59,10 @@ class Config:
 
 
 def read_config(metadata):
-    """The families: llama (dense, and Mixtral with experts), qwen2, gemma2, olmoe."""
+    """The families: llama (dense, and Mixtral with experts), qwen2, gemma2, olmoe, qwen3moe."""
     arch = metadata["general.architecture"]
-    if arch not in ("llama", "qwen2", "gemma2", "olmoe"):
-        raise ValueError(f"architecture {arch}: the oracle knows llama, qwen2, gemma2, olmoe")
+    if arch not in FAMILIES:
+        raise ValueError(f"architecture {arch}: the oracle knows {', '.join(FAMILIES)}")
 
     def get(key, default=None):
         value = metadata.get(f"{arch}.{key}", default)
@@ -106,7 +107,7 @@ def read_config(metadata):
         n_expert=get("expert_count", 0),
         n_expert_used=get("expert_used_count", 0),
         gating=get("expert_gating_func", 0) or SOFTMAX,
-        renormalise=get("expert_weights_norm", arch == "llama"),
+        renormalise=get("expert_weights_norm", arch in ("llama", "qwen3moe")),
         expert_scale=get("expert_weights_scale", 0.0) or 1.0,
     )
 
@@ -228,8 +229,12 @@ def attention(config, tensor, x, cos_sin, window):
     if config.arch == "olmoe":  # norms over the whole projection
         q = rms_norm(q, tensor("attn_q_norm.weight"), config.eps)
         k = rms_norm(k, tensor("attn_k_norm.weight"), config.eps)
-    q = rotate(config, q.reshape(n_tokens, config.n_head, -1), cos_sin)
-    k = rotate(config, k.reshape(n_tokens, config.n_head_kv, -1), cos_sin)
+    q = q.reshape(n_tokens, config.n_head, -1)
+    k = k.reshape(n_tokens, config.n_head_kv, -1)
+    if config.arch == "qwen3moe":  # head by head
+        q = rms_norm(q, tensor("attn_q_norm.weight"), config.eps)
+        k = rms_norm(k, tensor("attn_k_norm.weight"), config.eps)
+    q, k = rotate(config, q, cos_sin), rotate(config, k, cos_sin)
     v = v.reshape(n_tokens, config.n_head_kv, -1)
 
     position = np.arange(n_tokens)

@@ -132,6 +132,8 @@ VARIANTS = {
     "olmoe": experts("olmoe", n_head_kv=4),
     "olmoe-grouped-heads": experts("olmoe"),
     "olmoe-ties": experts("olmoe", equal_router_rows=True, n_expert=13, n_expert_used=5),
+    "qwen3moe": experts("qwen3moe"),
+    "qwen3moe-as-they-are": experts("qwen3moe", keys={"expert_weights_norm": False}),
     "olmoe-many": experts("olmoe", n_expert=60, n_expert_used=8, n_head_kv=4),
     # types: every matrix of the model takes the next one
     "llama-f16-bf16": dense("llama", types=("F16", "BF16")),
@@ -269,6 +271,9 @@ class TensorMaker:
         if v.arch == "olmoe":
             self.vector(prefix + "attn_q_norm.weight", n_q, 1.3, 0.2)
             self.vector(prefix + "attn_k_norm.weight", n_kv, 1.3, 0.2)
+        if v.arch == "qwen3moe":
+            self.vector(prefix + "attn_q_norm.weight", v.head_dim, 1.3, 0.2)
+            self.vector(prefix + "attn_k_norm.weight", v.head_dim, 1.3, 0.2)
         self.matrix(prefix + "attn_output.weight", v.n_embd, n_q)
         if v.biases:
             self.vector(prefix + "attn_output.bias", v.n_embd, 0, 0.3)
