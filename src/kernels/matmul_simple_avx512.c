@@ -193,7 +193,7 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *we
             n_acts -= n;                                                                           \
         }                                                                                          \
         if (n_acts > 0) {                                                                          \
-            avx2_matmul_##name(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes,       \
+            avx512_decode_##name(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes,     \
                                n_acts, n_in);                                                      \
         }                                                                                          \
     }
