@@ -15,7 +15,6 @@ static void print_csv(struct bench_table *table, const struct record *row);
 static void print_json(struct bench_table *table, const struct record *row);
 static void rate_text(char text[40], double mean, double ci95);
 static void number_text(char text[40], const char *format, double value);
-static void csv_text(const char *text);
 
 void bench_table_start(struct bench_table *table, const char *format)
 {
@@ -96,7 +95,7 @@ static void print_csv(struct bench_table *table, const struct record *row)
             if (pass == 0) {
                 out_printf("%s", field->name);
             } else if (field->kind == RECORD_TEXT) {
-                csv_text(*(char *const *)at);
+                out_csv_text(*(char *const *)at);
             } else if (field->kind == RECORD_INT && *(const int64_t *)at != RECORD_NO_INT) {
                 out_printf("%" PRId64, *(const int64_t *)at);
             } else if (field->kind != RECORD_INT && isfinite(record_number(row, field))) {
@@ -144,20 +143,4 @@ static void number_text(char text[40], const char *format, double value)
     } else {
         snprintf(text, 40, format, value);
     }
-}
-
-static void csv_text(const char *text)
-{
-    if (text == NULL) {
-        return;
-    }
-    if (strpbrk(text, ",\"\n\r") == NULL) {
-        out_printf("%s", text);
-        return;
-    }
-    out_printf("\"");
-    for (const char *c = text; *c != '\0'; c++) {
-        out_printf(*c == '"' ? "\"\"" : "%c", *c);
-    }
-    out_printf("\"");
 }

@@ -1,23 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Engines side by side: rows of bench in one table, sorted by test, each engine with its median,
- * range, ratio to the first engine, and share of the read bandwidth. One thread.
+ * Engines side by side: rows of bench, sorted by model and test, each engine with its median,
+ * range, ratio to the first engine, and share of the ceiling; and Mixture-of-Experts models beside
+ * dense ones, engine by engine. The rows come from a bench that ends or from files. One thread.
  */
 #ifndef CLI_BENCH_VERSUS_H
 #define CLI_BENCH_VERSUS_H
 
-#include "measure/bench.h"
+#include "measure/record.h"
+
+#include <stdbool.h>
 
 struct bench_versus {
     struct record *rows;
     size_t n, capacity;
 };
 
+struct bench_share { /* one row, put beside the others of its test */
+    const struct record *row;
+    bool is_ok, is_prefill;
+    double median, low, high;
+    double of_first;   /* ratio of medians to the first engine of the test */
+    double bytes, ops; /* that a token needs, as the own engine counted them; NaN: it did not run */
+    double of_read, of_int8; /* share of the read bandwidth (decode), of the int8 peak (prefill) */
+};
+
 enum mscope_status bench_versus_add(struct bench_versus *versus, const struct record *row,
                                     struct mscope_error *err);
-/* Prints the table of what was added, in the order of tests and engines, and forgets it. */
-void bench_versus_print(struct bench_versus *versus, const struct bench_engine *engines,
-                        int n_engines);
 void bench_versus_free(struct bench_versus *versus);
+
+/* The tables as Markdown, the second only where there are models of both kinds. */
+void bench_versus_print(const struct bench_versus *versus);
+void bench_versus_print_ratios(const struct bench_versus *versus);
+void bench_versus_print_csv(const struct bench_versus *versus);
+void bench_versus_print_ratios_csv(const struct bench_versus *versus);
+
+/*
+ * `bench show FILE...`: the tables of the bench rows of these files; "csv" of the first table, or
+ * with `ratios` of the second.
+ */
+enum mscope_status bench_show(const char *const *paths, int n_paths, const char *format,
+                              bool ratios, struct mscope_error *err);
 
 #endif

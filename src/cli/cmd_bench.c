@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_TOKENS = 1 << 20, MAX_TESTS = 512 };
+enum { MAX_TOKENS = 1 << 20, MAX_TESTS = 512, MAX_FILES = 256 };
 
 struct bench {
     const struct options *options;
@@ -39,12 +39,12 @@ struct bench {
     bool random;
     struct strbuf text, api_key;
     struct record base;
-    struct roofs roofs;
     int n_failed;
     bool is_terminal, drawn;
     struct mscope_error append_error;
 };
 
+static int show(const struct cli_verb *verb, const struct options *options);
 static enum mscope_status read_options(struct bench *bench, const struct options *options,
                                        struct mscope_error *err);
 static enum mscope_status read_tests(struct bench *bench, struct mscope_error *err);
@@ -79,6 +79,9 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
                    ? CLI_OK
                    : out_error(&err);
     }
+    if (first != NULL && strcmp(first, "show") == 0) {
+        return show(verb, options);
+    }
     if (options_flag(options, "random") && options_given(options, "file")) {
         return cli_usage_error(verb, "--random and --file exclude each other");
     }
@@ -104,7 +107,8 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
              i++) {
             status = bench_model(bench, options_argument(options, i), &err);
             if (bench->is_versus) {
-                bench_versus_print(&bench->versus, bench->engines, bench->n_engines);
+                bench_versus_print(&bench->versus);
+                bench_versus_free(&bench->versus);
             }
         }
         clear_step(bench);
@@ -123,6 +127,24 @@ int cmd_bench(const struct cli_verb *verb, const struct options *options)
     free(bench->caches);
     free(bench);
     return exit_code;
+}
+
+static int show(const struct cli_verb *verb, const struct options *options)
+{
+    struct mscope_error err = {0};
+    const char *paths[MAX_FILES];
+    int n = 0;
+    while (n < MAX_FILES && options_argument(options, n + 1) != NULL) {
+        paths[n] = options_argument(options, n + 1);
+        n++;
+    }
+    if (n == 0 || n == MAX_FILES) {
+        return cli_usage_error(verb, n == 0 ? "show needs a file of rows" : "too many files");
+    }
+    return bench_show(paths, n, options_text(options, "output"), options_flag(options, "ratios"),
+                      &err) == MSCOPE_OK
+               ? CLI_OK
+               : out_error(&err);
 }
 
 static enum mscope_status read_options(struct bench *bench, const struct options *options,
@@ -332,7 +354,7 @@ static enum mscope_status bench_model(struct bench *bench, const char *path,
                     .api_key = bench->api_key.n_bytes > 0 ? bench->api_key.data : NULL,
                     .seed = options_u64(bench->options, "seed"),
                     .base = &bench->base,
-                    .roofs = options_flag(bench->options, "no-roof") ? NULL : &bench->roofs,
+                    .measure_roofs = !options_flag(bench->options, "no-roof"),
                     .take = take_row,
                     .step = show_step,
                     .stopped = wants_stop,

@@ -33,6 +33,22 @@ void out_printf(const char *format, ...)
     va_end(args);
 }
 
+void out_csv_text(const char *text)
+{
+    if (text == NULL) {
+        return;
+    }
+    if (strpbrk(text, ",\"\n\r") == NULL) {
+        out_printf("%s", text);
+        return;
+    }
+    out_printf("\"");
+    for (const char *c = text; *c != '\0'; c++) {
+        out_printf(*c == '"' ? "\"\"" : "%c", *c);
+    }
+    out_printf("\"");
+}
+
 void out_flush(void)
 {
     if (write_errno == 0 && fflush(stdout) != 0) {

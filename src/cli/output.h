@@ -32,6 +32,9 @@ void out_note(const char *format, ...) BASE_PRINTF(1, 2);
  */
 const char *out_printable(char *text, size_t size, const char *source);
 
+/* A field of CSV, quoted where it must be; NULL is empty. */
+void out_csv_text(const char *text);
+
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Prints the object, indented, and releases it. */

@@ -91,7 +91,7 @@ const char study_text[] =
     "say so. Where disk or memory are short a smaller set is taken, and that is said too.";
 
 const struct option_argument bench_arguments[] = {
-    {"MODEL...", false, "GGUF files; or 'compare' and two files of rows"},
+    {"MODEL...", false, "GGUF files; or 'compare' and two files of rows, or 'show' and some"},
     {0},
 };
 
@@ -197,7 +197,10 @@ const struct option_spec bench_options[] = {
     {.name = "append",
      .type = OPTION_TEXT,
      .value_name = "FILE",
-     .help = "also append the rows to FILE, for 'bench compare' and 'report'"},
+     .help = "also append the rows to FILE, for 'bench compare', 'bench show' and 'report'"},
+    {.name = "ratios",
+     .type = OPTION_FLAG,
+     .help = "of show as csv: Mixture-of-Experts models beside dense ones"},
     {0},
 };
 
@@ -209,6 +212,7 @@ const struct cli_example bench_examples[] = {
     {"bench model.gguf --test pp512,tg64 --engine own --engine llama.cpp:/opt/llama-bench",
      "side by side, in turns"},
     {"bench compare before.jsonl after.jsonl", "did it change, or is it noise?"},
+    {"bench show versus.jsonl", "the tables of several engines from their rows"},
     {0},
 };
 
@@ -222,11 +226,14 @@ const char bench_text[] =
     "read bandwidth that the bytes really needed for a token account for. Lists are 1,2,8 or "
     "ranges 1-4, "
     "64-512+64, 1-8*2.\n\n"
-    "With several engines there are rounds: in each the read bandwidth is measured, then every "
-    "engine, "
-    "in random order, has a process of its own for all tests. The table gives medians, the range, "
-    "and "
-    "the share of the read bandwidth by the bytes that the own engine counted. An engine may be "
+    "The read bandwidth and the arithmetic peaks are measured before and after; rows come when "
+    "both are known.\n\n"
+    "With several engines there are rounds: in each every engine, in random order, has a process "
+    "of "
+    "its own for all tests, and the ceilings are measured after each. The table gives medians, the "
+    "range, and "
+    "the share of the read bandwidth (prefill: of the int8 peak) by the bytes and operations that "
+    "the own engine counted. An engine may be "
     "given "
     "a name and more words for its command line: "
     "llama.cpp:PATH,name=tuned,args=-fa 1. llama-bench takes no text: then all engines get random "
@@ -234,4 +241,5 @@ const char bench_text[] =
     "'bench compare A B' puts the same tests of two files side by side (also rows of a study). A "
     "difference counts where Welch's test, corrected for the number of tests, is below 0.05; "
     "better "
-    "still, interleave the runs of A and B.";
+    "still, interleave the runs of A and B. 'bench show' makes the tables of several engines from "
+    "rows, with the decode rates of Mixture-of-Experts models over those of dense ones.";

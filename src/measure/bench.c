@@ -6,7 +6,9 @@
 #include "base/strbuf.h"
 #include "measure/bench_internal.h"
 #include "measure/provenance.h"
+#include "measure/stats.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,6 @@ enum { REASON_BYTES = 800 };
 
 struct slot { /* one test with one engine */
     struct bench_samples samples;
-    bool is_sent;
     int n_now; /* runs of this process */
     char status[16], reason[REASON_BYTES];
 };
@@ -26,10 +27,16 @@ struct bench {
     struct record base;
     struct slot *slots;              /* (n_engines, n_tests) */
     bool is_dead[BENCH_MAX_ENGINES]; /* gave nothing in a round: not tried again */
-    bool is_last_round, was_stopped;
+    double read_gbps;                /* last measured */
+    double fp32[BENCH_MAX_ROUNDS + 1], int8[BENCH_MAX_ROUNDS + 1];
+    int n_peaks;
+    bool was_stopped;
 };
 
+static void look_at_roofs(struct bench *bench, bool with_peaks);
 static enum mscope_status run_round(struct bench *bench, int i_round, struct mscope_error *err);
+static enum mscope_status add_roofs(struct bench *bench, int i_engine, double before,
+                                    struct mscope_error *err);
 static enum mscope_status run_process(struct bench *bench, int i_engine, struct mscope_error *err);
 static enum mscope_status take_line(struct bench *bench, int i_engine, char *line,
                                     struct mscope_error *err);
@@ -54,8 +61,8 @@ enum mscope_status bench_run(const struct bench_params *params, struct mscope_er
     record_init(&bench.base);
     enum mscope_status status = record_copy(&bench.base, params->base, err);
     status = status == MSCOPE_OK ? provenance_fill_model(&bench.base, params->path, err) : status;
+    look_at_roofs(&bench, true);
     for (int i = 0; i < params->n_rounds && status == MSCOPE_OK && !bench.was_stopped; i++) {
-        bench.is_last_round = i + 1 == params->n_rounds;
         status = run_round(&bench, i, err);
     }
     for (int e = 0; e < params->n_engines; e++) {
@@ -71,17 +78,30 @@ enum mscope_status bench_run(const struct bench_params *params, struct mscope_er
     return status;
 }
 
+static void look_at_roofs(struct bench *bench, bool with_peaks)
+{
+    const struct bench_params *params = bench->params;
+    bench->read_gbps = NAN;
+    if (!params->measure_roofs || bench->was_stopped) {
+        return;
+    }
+    if (params->step != NULL) {
+        params->step(params->user, "the ceilings of this machine");
+    }
+    struct roof now = roofs_look(params->n_threads, with_peaks);
+    bench->read_gbps = now.read_gbps;
+    if (with_peaks) {
+        bench->fp32[bench->n_peaks] = now.fp32_gflops;
+        bench->int8[bench->n_peaks] = now.int8_gops;
+        bench->n_peaks++;
+    }
+}
+
 static enum mscope_status run_round(struct bench *bench, int i_round, struct mscope_error *err)
 {
     const struct bench_params *params = bench->params;
     int order[BENCH_MAX_ENGINES];
     struct rng rng;
-    if (params->roofs != NULL) {
-        roofs_measure(params->roofs, &bench->base, params->n_threads);
-        if (i_round > 0) {
-            roofs_measure_read(params->roofs, &bench->base, params->n_threads);
-        }
-    }
     rng_seed_stream(&rng, params->seed, (uint64_t)i_round);
     for (int i = 0; i < params->n_engines; i++) {
         int at = (int)rng_below(&rng, (uint32_t)i + 1);
@@ -92,8 +112,24 @@ static enum mscope_status run_round(struct bench *bench, int i_round, struct msc
     for (int i = 0; i < params->n_engines && status == MSCOPE_OK && !bench->was_stopped; i++) {
         if (!bench->is_dead[order[i]]) {
             bench->base.order_index = (int64_t)i_round * params->n_engines + i;
+            double before = bench->read_gbps;
             status = run_process(bench, order[i], err);
+            look_at_roofs(bench, i + 1 == params->n_engines);
+            status = status == MSCOPE_OK ? add_roofs(bench, order[i], before, err) : status;
         }
+    }
+    return status;
+}
+
+/* To what the process of this engine has just measured. After a stop there is no second one. */
+static enum mscope_status add_roofs(struct bench *bench, int i_engine, double before,
+                                    struct mscope_error *err)
+{
+    double after = isnan(bench->read_gbps) ? before : bench->read_gbps;
+    enum mscope_status status = MSCOPE_OK;
+    for (int i = 0; i < bench->params->n_tests && status == MSCOPE_OK; i++) {
+        struct slot *slot = &bench->slots[i_engine * bench->params->n_tests + i];
+        status = bench_samples_add_roof(&slot->samples, slot->n_now, before, after, err);
     }
     return status;
 }
@@ -157,11 +193,7 @@ static enum mscope_status take_line(struct bench *bench, int i_engine, char *lin
     if (line[0] != 'R' || i_test < 0) {
         return MSCOPE_OK;
     }
-    struct slot *slot = &bench->slots[i_engine * params->n_tests + i_test];
-    enum mscope_status status = take_run(slot, rest, err);
-    bool is_complete = bench->is_last_round && slot->n_now >= params->n_repetitions;
-    return status == MSCOPE_OK && is_complete ? send_slot(bench, i_engine, (int)i_test, err)
-                                              : status;
+    return take_run(&bench->slots[i_engine * params->n_tests + i_test], rest, err);
 }
 
 static enum mscope_status take_run(struct slot *slot, const char *json, struct mscope_error *err)
@@ -226,11 +258,10 @@ static enum mscope_status send_slot(struct bench *bench, int i_engine, int i_tes
     const struct bench_params *params = bench->params;
     const struct driver_test *test = &params->tests[i_test];
     struct slot *slot = &bench->slots[i_engine * params->n_tests + i_test];
-    if (slot->is_sent) {
-        return MSCOPE_OK;
-    }
-    slot->is_sent = true;
     if (slot->samples.n_runs > 0) {
+        size_t n_peaks = (size_t)bench->n_peaks;
+        slot->samples.row.roof_fp32_gflops = stats_of(bench->fp32, n_peaks).median;
+        slot->samples.row.roof_int8_gops = stats_of(bench->int8, n_peaks).median;
         enum mscope_status status = bench_samples_summarise(&slot->samples, test, err);
         if (status == MSCOPE_OK) {
             params->take(params->user, &slot->samples.row);

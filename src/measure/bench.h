@@ -2,8 +2,8 @@
 /*
  * Short tests of one model file with one or several engines: repetitions summarised in one row for
  * each test and engine. Several engines take turns: in every round each has a process of its own,
- * in random order by the seed, and the read bandwidth of the machine is measured before. One
- * thread.
+ * in random order by the seed. The read bandwidth of the machine is measured before and after each
+ * process, its arithmetic peaks before the first and after every round. One thread.
  */
 #ifndef MEASURE_BENCH_H
 #define MEASURE_BENCH_H
@@ -36,8 +36,8 @@ struct bench_params {
     const char *api_key;         /* NULL: none */
     uint64_t seed;
     const struct record *base;                             /* provenance */
-    struct roofs *roofs;                                   /* NULL: do not measure ceilings */
-    void (*take)(void *user, const struct record *record); /* each row when it is done */
+    bool measure_roofs;                                    /* the ceilings of this machine */
+    void (*take)(void *user, const struct record *record); /* each row, after the last round */
     void (*step)(void *user, const char *text);            /* what is being done */
     bool (*stopped)(void *user);
     void *user;

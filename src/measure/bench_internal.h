@@ -32,8 +32,10 @@ struct bench_list {
 };
 
 struct bench_samples { /* of one test with one engine, over all rounds */
-    struct bench_list prefill_tps, decode_tps, ttft_ms, wall_ms, steps_ms, roofs;
-    struct record row; /* the last run; verdict and memory of the worst */
+    struct bench_list prefill_tps, decode_tps, ttft_ms, wall_ms, steps_ms;
+    struct bench_list roofs; /* read bandwidth, GB/s: one for each run */
+    double roof_drift;       /* the largest of a process */
+    struct record row;       /* the last run; verdict and memory of the worst */
     int n_runs;
 };
 
@@ -42,7 +44,10 @@ void bench_samples_free(struct bench_samples *samples);
 /* Takes over the content of `run` and leaves it null. */
 enum mscope_status bench_samples_add(struct bench_samples *samples, struct record *run,
                                      struct mscope_error *err);
-/* Fills samples->row: means, medians, deviations, percentiles, shares of the roof. */
+/* The last n runs were between these two measurements of the read bandwidth, GB/s. */
+enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n, double before,
+                                          double after, struct mscope_error *err);
+/* Fills samples->row: means, medians, deviations, percentiles, and shares of the ceilings. */
 enum mscope_status bench_samples_summarise(struct bench_samples *samples,
                                            const struct driver_test *test,
                                            struct mscope_error *err);

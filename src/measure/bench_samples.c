@@ -2,6 +2,7 @@
 /* Repetitions of one test, and what they come to. */
 #include "measure/bench_internal.h"
 
+#include "measure/condition.h"
 #include "measure/stats.h"
 
 #include <math.h>
@@ -15,17 +16,18 @@ static void keep_worse(struct record *run, struct record *before);
 
 void bench_samples_init(struct bench_samples *samples)
 {
-    *samples = (struct bench_samples){0};
+    *samples = (struct bench_samples){.roof_drift = NAN};
     record_init(&samples->row);
 }
 
 void bench_samples_free(struct bench_samples *samples)
 {
     struct bench_list *lists[] = {&samples->prefill_tps, &samples->decode_tps, &samples->ttft_ms,
-                                  &samples->wall_ms,     &samples->steps_ms,   &samples->roofs};
+                                  &samples->wall_ms, &samples->steps_ms};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         free(lists[i]->values);
     }
+    free(samples->roofs.values);
     record_free(&samples->row);
     *samples = (struct bench_samples){0};
 }
@@ -41,7 +43,6 @@ enum mscope_status bench_samples_add(struct bench_samples *samples, struct recor
         good &= add(&samples->ttft_ms, run->ttft_ms);
     }
     good &= add(&samples->wall_ms, run->wall_ms);
-    good &= add(&samples->roofs, run->roof_read_gbps);
     for (size_t i = 0; i < run->token_ms.n; i++) {
         const double *at = &run->token_ms.values[i];
         good &= add(&samples->steps_ms, *at - (i > 0 ? at[-1] : 0));
@@ -112,6 +113,20 @@ static int condition_rank(const char *condition)
                                                : 3;
 }
 
+enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n, double before,
+                                          double after, struct mscope_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        if (!add(&samples->roofs, (before + after) / 2)) {
+            return error_set_memory(err, "samples", sizeof(double));
+        }
+    }
+    if (n > 0) {
+        samples->roof_drift = fmax(samples->roof_drift, roofs_drift(before, after));
+    }
+    return MSCOPE_OK;
+}
+
 enum mscope_status bench_samples_summarise(struct bench_samples *samples,
                                            const struct driver_test *test, struct mscope_error *err)
 {
@@ -133,7 +148,6 @@ enum mscope_status bench_samples_summarise(struct bench_samples *samples,
     row->decode_tps_cv = decode.cv;
     row->wall_ms = stats_of(samples->wall_ms.values, samples->wall_ms.n).mean;
     row->ttft_ms = stats_of(samples->ttft_ms.values, samples->ttft_ms.n).mean;
-    row->roof_read_gbps = stats_of(samples->roofs.values, samples->roofs.n).median;
     if (row->n_prompt == 0) {
         row->prompt_tokens = 0;
         row->prefill_ms = NAN;
@@ -144,6 +158,9 @@ enum mscope_status bench_samples_summarise(struct bench_samples *samples,
         row->tpot_ms_p95 = stats_percentile(steps->values, steps->n, 0.95);
         row->tpot_ms_p99 = stats_percentile(steps->values, steps->n, 0.99);
     }
+    row->roof_read_gbps = stats_of(samples->roofs.values, samples->roofs.n).median;
+    row->roof_read_drift_share = samples->roof_drift;
+    enum mscope_status status = condition_judge_roof(row, err);
     if (row->roof_read_gbps > 0) {
         row->s_mbu = row->bytes_per_token * row->decode_tps / (row->roof_read_gbps * 1e9);
     }
@@ -151,8 +168,13 @@ enum mscope_status bench_samples_summarise(struct bench_samples *samples,
         row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt * row->prefill_tps /
                      (row->roof_int8_gops * 1e9);
     }
-    enum mscope_status status = record_set_reals(
-        &row->prefill_tps_samples, samples->prefill_tps.values, samples->prefill_tps.n, err);
+    status = status == MSCOPE_OK ? record_set_reals(&row->roof_read_gbps_samples,
+                                                    samples->roofs.values, samples->roofs.n, err)
+                                 : status;
+    status = status == MSCOPE_OK
+                 ? record_set_reals(&row->prefill_tps_samples, samples->prefill_tps.values,
+                                    samples->prefill_tps.n, err)
+                 : status;
     return status == MSCOPE_OK
                ? record_set_reals(&row->decode_tps_samples, samples->decode_tps.values,
                                   samples->decode_tps.n, err)

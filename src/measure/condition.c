@@ -19,11 +19,14 @@ static const double STEAL_CAUTION = 0.02, STEAL_REFUSE = 0.10;
 enum {
     LEAST_TICKS = 100
 }; /* of 10 ms over all CPUs: a shorter run tells nothing of its neighbours */
+static const double ROOF_DRIFT = 0.10;  /* of the read bandwidth between two measurements */
 static const double FREQ_SPREAD = 0.80; /* lowest core over highest, below: caution */
+
+static const char *const levels[] = {"trust", "caution", "do not use"};
 
 struct verdict {
     struct record *record;
-    int level; /* 0 trust, 1 caution, 2 do not use */
+    int level; /* of `levels` */
     enum mscope_status status;
     struct mscope_error *err;
 };
@@ -37,6 +40,8 @@ static int64_t find_number(const char *root, const char *path, const char *key);
 static bool read_word(char *word, size_t size, const char *root, const char *path);
 static void add_reason(struct verdict *verdict, int level, const char *format, ...)
     BASE_PRINTF(3, 4);
+static void judge_roof(struct verdict *verdict);
+static enum mscope_status conclude(struct verdict *verdict);
 static void judge_cpu(struct verdict *verdict, const struct condition_mark *before,
                       const struct condition_mark *after);
 static void judge_memory(struct verdict *verdict, const struct condition_mark *before,
@@ -98,11 +103,39 @@ enum mscope_status condition_judge(struct record *record, const struct condition
     if (temp_limit_c > 0 && temp_c > temp_limit_c) {
         add_reason(&verdict, 2, "%.1f C, expected at most %.1f C", temp_c, temp_limit_c);
     }
-    static const char *const names[] = {"trust", "caution", "do not use"};
-    if (verdict.status == MSCOPE_OK) {
-        verdict.status = record_set_text(&record->condition, names[verdict.level], err);
+    judge_roof(&verdict);
+    return conclude(&verdict);
+}
+
+enum mscope_status condition_judge_roof(struct record *record, struct mscope_error *err)
+{
+    struct verdict verdict = {.record = record, .err = err};
+    if (record->condition == NULL) {
+        return MSCOPE_OK;
     }
-    return verdict.status;
+    while (verdict.level < 2 && strcmp(record->condition, levels[verdict.level]) != 0) {
+        verdict.level++;
+    }
+    judge_roof(&verdict);
+    return conclude(&verdict);
+}
+
+static void judge_roof(struct verdict *verdict)
+{
+    double drift = verdict->record->roof_read_drift_share;
+    if (drift > ROOF_DRIFT) {
+        add_reason(verdict, 1,
+                   "the read bandwidth changed by %.0f %% between two measurements, expected at "
+                   "most %.0f %%",
+                   100 * drift, 100 * ROOF_DRIFT);
+    }
+}
+
+static enum mscope_status conclude(struct verdict *verdict)
+{
+    return verdict->status == MSCOPE_OK
+               ? record_set_text(&verdict->record->condition, levels[verdict->level], verdict->err)
+               : verdict->status;
 }
 
 static void judge_cpu(struct verdict *verdict, const struct condition_mark *before,

@@ -30,5 +30,8 @@ void condition_look(struct condition_mark *mark, const char *root);
 enum mscope_status condition_judge(struct record *record, const struct condition_mark *before,
                                    const struct condition_mark *after, double temp_limit_c,
                                    struct mscope_error *err);
+/* The reason that a roof_read_drift_share above a tenth is, where it is known only after the
+ * verdict. */
+enum mscope_status condition_judge_roof(struct record *record, struct mscope_error *err);
 
 #endif

@@ -9,62 +9,47 @@
 
 static const uint64_t READ_BUDGET_NS = 400000000, PEAK_BUDGET_NS = 300000000;
 
-static void measure(struct roofs *roofs, int n_threads);
-
 void roofs_measure(struct roofs *roofs, struct record *record, int n_threads)
 {
+    struct roof now = roofs_look(n_threads, true);
     int i = 0;
     while (i < roofs->n && roofs->of[i].n_threads != n_threads) {
         i++;
     }
-    if (i == roofs->n) {
-        if (roofs->n == ROOFS_MAX) {
-            return;
-        }
-        measure(roofs, n_threads);
+    record->roof_read_gbps = now.read_gbps;
+    record->roof_fp32_gflops = now.fp32_gflops;
+    record->roof_int8_gops = now.int8_gops;
+    record->roof_read_drift_share =
+        i < roofs->n ? roofs_drift(roofs->of[i].read_gbps, now.read_gbps) : NAN;
+    if (i < ROOFS_MAX) {
+        roofs->of[i] = now;
+        roofs->n = i == roofs->n ? i + 1 : roofs->n;
     }
-    record->roof_read_gbps = roofs->of[i].read_gbps;
-    record->roof_fp32_gflops = roofs->of[i].fp32_gflops;
-    record->roof_int8_gops = roofs->of[i].int8_gops;
 }
 
-void roofs_measure_read(struct roofs *roofs, struct record *record, int n_threads)
+double roofs_drift(double a, double b)
 {
+    return 2 * fabs(a - b) / (a + b);
+}
+
+struct roof roofs_look(int n_threads, bool with_peaks)
+{
+    struct roof roof = {n_threads, NAN, NAN, NAN};
     struct pool *pool = NULL;
     struct machine_bandwidth read;
+    struct machine_peaks peaks;
     if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
-        return;
+        return roof;
     }
     if (machine_measure_read(&read, pool, machine_stream_buffer_bytes(), READ_BUDGET_NS, NULL) ==
         MSCOPE_OK) {
-        record->roof_read_gbps = read.median * 1e-9;
-        for (int i = 0; i < roofs->n; i++) {
-            if (roofs->of[i].n_threads == n_threads) {
-                roofs->of[i].read_gbps = record->roof_read_gbps;
-            }
-        }
+        roof.read_gbps = read.median * 1e-9;
+    }
+    if (with_peaks &&
+        machine_measure_peaks(&peaks, pool, NULL, PEAK_BUDGET_NS, NULL) == MSCOPE_OK) {
+        roof.fp32_gflops = peaks.fp32.median * 1e-9;
+        roof.int8_gops = peaks.int8.median * 1e-9;
     }
     pool_close(&pool);
-}
-
-static void measure(struct roofs *roofs, int n_threads)
-{
-    struct pool *pool = NULL;
-    struct machine_bandwidth read;
-    int i = roofs->n++;
-    roofs->of[i].n_threads = n_threads;
-    roofs->of[i].read_gbps = roofs->of[i].fp32_gflops = roofs->of[i].int8_gops = NAN;
-    uint64_t buffer = machine_stream_buffer_bytes();
-    if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
-        return;
-    }
-    if (machine_measure_read(&read, pool, buffer, READ_BUDGET_NS, NULL) == MSCOPE_OK) {
-        roofs->of[i].read_gbps = read.median * 1e-9;
-    }
-    struct machine_peaks peaks;
-    if (machine_measure_peaks(&peaks, pool, NULL, PEAK_BUDGET_NS, NULL) == MSCOPE_OK) {
-        roofs->of[i].fp32_gflops = peaks.fp32.median * 1e-9;
-        roofs->of[i].int8_gops = peaks.int8.median * 1e-9;
-    }
-    pool_close(&pool);
+    return roof;
 }

@@ -1,23 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* The ceilings of this machine, measured once per number of threads and start of the program. */
+/*
+ * The ceilings of this machine by number of threads. They are not constant: the memory and the
+ * clock of a virtual machine are shared with its neighbours. So they are measured again beside
+ * what is held against them, and a row says by how much they moved.
+ */
 #ifndef MEASURE_ROOFS_H
 #define MEASURE_ROOFS_H
 
 #include "measure/record.h"
 
+#include <stdbool.h>
+
 enum { ROOFS_MAX = 32 };
 
-struct roofs {
-    struct {
-        int n_threads;
-        double read_gbps, fp32_gflops, int8_gops; /* NaN: not measurable */
-    } of[ROOFS_MAX];
+struct roof {
+    int n_threads;
+    double read_gbps, fp32_gflops, int8_gops; /* NaN: not measurable */
+};
+
+struct roofs { /* the last measurement for each number of threads */
+    struct roof of[ROOFS_MAX];
     int n;
 };
 
-/* Fills roof_* of the row; measures (about a second) when this number of threads is new. */
+/*
+ * Measures (about a second) and fills roof_* of the row; roof_read_drift_share is the change since
+ * the last time with as many threads, null the first time.
+ */
 void roofs_measure(struct roofs *roofs, struct record *record, int n_threads);
-/* The read bandwidth again, which another guest of the same machine may have changed since. */
-void roofs_measure_read(struct roofs *roofs, struct record *record, int n_threads);
+
+/* About a second; without peaks half of it. */
+struct roof roofs_look(int n_threads, bool with_peaks);
+
+/* |a - b| over their mean; NaN when either is. */
+double roofs_drift(double a, double b);
 
 #endif
