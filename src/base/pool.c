@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spin-then-sleep pool. One 64-bit word, `claim`, holds the job's generation (high half) and the
- * number of chunks nobody has claimed yet (low half). A thread claims by compare-and-swap, so a
- * thread that comes late can never touch a finished job: its swap fails because the generation
- * moved on. The caller returns as soon as all chunks are done; it never waits for a thread that did
- * not get to run.
+ * Spin-then-sleep pool. Each thread has a share of the job's chunks: one 64-bit word with the job's
+ * generation and the first and the end of the chunks that nobody has claimed yet. Its owner claims
+ * from the front, so that what it reads stays one stream for the prefetchers; who has none left
+ * claims from the back of the others' shares. A claim is a compare-and-swap, so a thread that comes
+ * late can never touch a finished job: its swap fails because the generation moved on. The caller
+ * returns as soon as all chunks are done; it never waits for a thread that did not get to run.
  *
  * What it must wait for is a thread that lost its core in the middle of a chunk, and that is what
  * happens when another program wants the core: the scheduler takes it at a moment of its choice. So
@@ -23,29 +24,33 @@
 
 enum { SPINS_BEFORE_SLEEP = 4000, SPINS_BEFORE_YIELD = 2000, TURN_NS = 2000000 };
 
-struct turn {                       /* of one thread, written by it alone */
-    _Alignas(64) uint64_t since_ns; /* when it last offered its core */
+/* Of the word of a share: generation << 40 | first << 20 | end. */
+enum { SHARE_BITS = 20, SHARE_MAX = (1 << SHARE_BITS) - 1 };
+
+struct seat {                                /* of one thread */
+    _Alignas(64) atomic_uint_fast64_t share; /* unclaimed chunks that are its own */
+    _Alignas(64) uint64_t since_ns;          /* when it last offered its core */
     uint64_t n_offered;
 };
 
 struct pool {
     int n_threads;
     pthread_t *threads; /* n_threads - 1, set at open */
-    struct turn *turns; /* n_threads */
+    struct seat *seats; /* n_threads */
     uint64_t n_jobs;    /* of the caller */
 
-    /* The current job: written by the caller before `claim` is published, stable until all chunks
-     * are done. */
+    /* The current job: written by the caller before the shares are published, stable until all
+     * chunks are done. */
     pool_chunk_fn *fn;
     void *ctx;
-    int n_chunks;
+    int first_chunk, n_chunks;
     struct probe *timed;     /* NULL, or where this job notes its times */
     enum mscope_phase phase; /* of this job */
 
     struct probe *probe; /* the caller's, set between jobs */
 
-    _Alignas(64) atomic_uint_fast64_t claim; /* generation << 32 | unclaimed chunks */
-    _Alignas(64) atomic_int n_done;          /* chunks finished */
+    _Alignas(64) atomic_uint_fast64_t generation; /* of the newest job, after its shares */
+    _Alignas(64) atomic_int n_done;               /* chunks finished */
 
     pthread_mutex_t mutex; /* guards sleeping on `wake` */
     pthread_cond_t wake;
@@ -58,13 +63,15 @@ struct worker_start {
     int i_thread;
 };
 
-static void work(struct pool *pool, int i_thread);
-static void *worker_main(void *argument);
+static void run_shared(struct pool *pool);
 static void run_alone(struct pool *pool);
+static void publish(struct pool *pool);
+static void work(struct pool *pool, int i_thread);
+static bool claim_chunk(struct seat *seat, bool is_own, int *i_chunk, uint64_t *generation);
+static void *worker_main(void *argument);
 static void wait_for_others(struct pool *pool);
-static void offer_core(struct turn *turn, uint64_t now_ns);
+static void offer_core(struct seat *seat, uint64_t now_ns);
 static uint64_t note_busy(struct pool *pool, int i_thread, uint64_t since_ns);
-static void publish(struct pool *pool, int n_chunks);
 static void wake_sleepers(struct pool *pool);
 static void relax(void);
 
@@ -77,16 +84,14 @@ void pool_for(struct pool *pool, int n_chunks, pool_chunk_fn *fn, void *ctx)
     pool->ctx = ctx;
     pool->timed = pool->probe != NULL && pool->probe->on ? pool->probe : NULL;
     pool->phase = pool->timed != NULL ? pool->timed->phase : MSCOPE_PHASE_OTHER;
-    pool->n_chunks = n_chunks;
-    if (n_chunks == 1 || pool->n_threads == 1) {
-        run_alone(pool);
-        return;
-    }
-    pool->n_jobs++;
-    publish(pool, n_chunks);
-    work(pool, 0);
-    if (atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks) {
-        wait_for_others(pool);
+    for (int first = 0; first < n_chunks; first += pool->n_chunks) {
+        pool->first_chunk = first;
+        pool->n_chunks = n_chunks - first < SHARE_MAX ? n_chunks - first : SHARE_MAX;
+        if (n_chunks == 1 || pool->n_threads == 1) {
+            run_alone(pool);
+        } else {
+            run_shared(pool);
+        }
     }
 }
 
@@ -100,16 +105,16 @@ enum mscope_status pool_open(struct pool **out, int n_threads, struct mscope_err
     assert(n_threads >= 1);
     struct pool *pool = aligned_alloc(64, (sizeof *pool + 63) / 64 * 64);
     pthread_t *threads = calloc((size_t)n_threads, sizeof *threads);
-    struct turn *turns = aligned_alloc(64, (size_t)n_threads * sizeof *turns);
+    struct seat *seats = aligned_alloc(64, (size_t)n_threads * sizeof *seats);
     *out = NULL;
-    if (pool == NULL || threads == NULL || turns == NULL) {
+    if (pool == NULL || threads == NULL || seats == NULL) {
         free(pool);
         free(threads);
-        free(turns);
+        free(seats);
         return error_set_memory(err, "thread pool", sizeof *pool);
     }
-    memset(turns, 0, (size_t)n_threads * sizeof *turns);
-    *pool = (struct pool){.n_threads = 1, .threads = threads, .turns = turns};
+    memset(seats, 0, (size_t)n_threads * sizeof *seats);
+    *pool = (struct pool){.n_threads = 1, .threads = threads, .seats = seats};
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     for (int i = 1; i < n_threads; i++) {
@@ -144,7 +149,7 @@ void pool_close(struct pool **pool_pointer)
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     free(pool->threads);
-    free(pool->turns);
+    free(pool->seats);
     free(pool);
     *pool_pointer = NULL;
 }
@@ -156,38 +161,16 @@ int pool_n_threads(const struct pool *pool)
 
 void pool_get_counts(const struct pool *pool, struct pool_counts *out)
 {
-    *out = (struct pool_counts){.n_jobs = pool->n_jobs, .n_offered = pool->turns[0].n_offered};
+    *out = (struct pool_counts){.n_jobs = pool->n_jobs, .n_offered = pool->seats[0].n_offered};
 }
 
-/* Claims and runs chunks until none is left unclaimed. */
-static void work(struct pool *pool, int i_thread)
+static void run_shared(struct pool *pool)
 {
-    uint_fast64_t claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
-    uint64_t since_ns = 0;
-    uint_fast64_t generation = claim >> 32;
-    while ((uint32_t)claim != 0) {
-        if (!atomic_compare_exchange_weak_explicit(&pool->claim, &claim, claim - 1,
-                                                   memory_order_acq_rel, memory_order_acquire)) {
-            continue;
-        }
-        if (pool->timed != NULL && (since_ns == 0 || generation != claim >> 32)) {
-            since_ns = clock_now_ns();
-        }
-        generation = claim >> 32;
-        pool->fn(pool->ctx, pool->n_chunks - (int)(uint32_t)claim, i_thread);
-        since_ns = note_busy(pool, i_thread, since_ns); /* before the job may be seen as done */
-        atomic_fetch_add_explicit(&pool->n_done, 1, memory_order_release);
-        offer_core(&pool->turns[i_thread], since_ns != 0 ? since_ns : clock_now_ns());
-        claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
-    }
-}
-
-static void offer_core(struct turn *turn, uint64_t now_ns)
-{
-    if (now_ns - turn->since_ns >= TURN_NS) {
-        sched_yield();
-        turn->since_ns = clock_now_ns();
-        turn->n_offered++;
+    pool->n_jobs++;
+    publish(pool);
+    work(pool, 0);
+    if (atomic_load_explicit(&pool->n_done, memory_order_acquire) < pool->n_chunks) {
+        wait_for_others(pool);
     }
 }
 
@@ -196,9 +179,74 @@ static void run_alone(struct pool *pool)
 {
     uint64_t since_ns = pool->timed != NULL ? clock_now_ns() : 0;
     for (int i = 0; i < pool->n_chunks; i++) {
-        pool->fn(pool->ctx, i, 0);
+        pool->fn(pool->ctx, pool->first_chunk + i, 0);
     }
     note_busy(pool, 0, since_ns);
+}
+
+static void publish(struct pool *pool)
+{
+    atomic_store_explicit(&pool->n_done, 0, memory_order_relaxed);
+    uint64_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
+    uint64_t n_chunks = (uint64_t)pool->n_chunks, n_threads = (uint64_t)pool->n_threads;
+    for (uint64_t i = 0; i < n_threads; i++) {
+        uint64_t first = n_chunks * i / n_threads, end = n_chunks * (i + 1) / n_threads;
+        atomic_store_explicit(&pool->seats[i].share,
+                              generation << 2 * SHARE_BITS | first << SHARE_BITS | end,
+                              memory_order_release);
+    }
+    atomic_store(&pool->generation, generation);
+    if (atomic_load(&pool->n_sleeping) > 0) {
+        wake_sleepers(pool);
+    }
+}
+
+/* Claims and runs chunks until none is left unclaimed: its own, then what others have left. */
+static void work(struct pool *pool, int i_thread)
+{
+    uint64_t since_ns = 0, since_generation = 0, generation;
+    int i_seat = i_thread, i_chunk;
+    do {
+        while (claim_chunk(&pool->seats[i_seat], i_seat == i_thread, &i_chunk, &generation)) {
+            if (pool->timed != NULL && (since_ns == 0 || generation != since_generation)) {
+                since_ns = clock_now_ns();
+            }
+            since_generation = generation;
+            pool->fn(pool->ctx, pool->first_chunk + i_chunk, i_thread);
+            since_ns = note_busy(pool, i_thread, since_ns); /* before the job may be seen as done */
+            atomic_fetch_add_explicit(&pool->n_done, 1, memory_order_release);
+            offer_core(&pool->seats[i_thread], since_ns != 0 ? since_ns : clock_now_ns());
+        }
+        i_seat = i_seat + 1 < pool->n_threads ? i_seat + 1 : 0;
+    } while (i_seat != i_thread);
+}
+
+/* The first chunk of one's own share, or the last of somebody else's. */
+static bool claim_chunk(struct seat *seat, bool is_own, int *i_chunk, uint64_t *generation)
+{
+    uint_fast64_t share = atomic_load_explicit(&seat->share, memory_order_acquire);
+    for (;;) {
+        int first = (int)(share >> SHARE_BITS & SHARE_MAX), end = (int)(share & SHARE_MAX);
+        if (first >= end) {
+            return false;
+        }
+        uint_fast64_t rest = is_own ? share + ((uint64_t)1 << SHARE_BITS) : share - 1;
+        if (atomic_compare_exchange_weak_explicit(&seat->share, &share, rest, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            *i_chunk = is_own ? first : end - 1;
+            *generation = share >> 2 * SHARE_BITS;
+            return true;
+        }
+    }
+}
+
+static void offer_core(struct seat *seat, uint64_t now_ns)
+{
+    if (now_ns - seat->since_ns >= TURN_NS) {
+        sched_yield();
+        seat->since_ns = clock_now_ns();
+        seat->n_offered++;
+    }
 }
 
 static void wait_for_others(struct pool *pool)
@@ -238,9 +286,12 @@ static void *worker_main(void *argument)
     struct worker_start start = *(struct worker_start *)argument;
     struct pool *pool = start.pool;
     free(argument);
+    uint64_t seen = 0; /* generation */
     int spins = 0;
     while (!atomic_load_explicit(&pool->stopping, memory_order_relaxed)) {
-        if ((uint32_t)atomic_load_explicit(&pool->claim, memory_order_acquire) != 0) {
+        uint64_t generation = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        if (generation != seen) {
+            seen = generation;
             work(pool, start.i_thread);
             spins = 0;
         } else if (++spins < SPINS_BEFORE_SLEEP) {
@@ -248,7 +299,7 @@ static void *worker_main(void *argument)
         } else {
             pthread_mutex_lock(&pool->mutex);
             atomic_fetch_add(&pool->n_sleeping, 1);
-            while ((uint32_t)atomic_load(&pool->claim) == 0 && !atomic_load(&pool->stopping)) {
+            while (atomic_load(&pool->generation) == seen && !atomic_load(&pool->stopping)) {
                 pthread_cond_wait(&pool->wake, &pool->mutex);
             }
             atomic_fetch_sub(&pool->n_sleeping, 1);
@@ -257,16 +308,6 @@ static void *worker_main(void *argument)
         }
     }
     return NULL;
-}
-
-static void publish(struct pool *pool, int n_chunks)
-{
-    atomic_store_explicit(&pool->n_done, 0, memory_order_relaxed);
-    uint_fast64_t generation = (atomic_load_explicit(&pool->claim, memory_order_relaxed) >> 32) + 1;
-    atomic_store(&pool->claim, generation << 32 | (uint32_t)n_chunks);
-    if (atomic_load(&pool->n_sleeping) > 0) {
-        wake_sleepers(pool);
-    }
 }
 
 static void wake_sleepers(struct pool *pool)

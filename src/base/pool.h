@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The compute pool: a fixed number of threads that execute one parallel loop at a time. The caller
- * is thread 0. Chunks are claimed from a shared counter, so a thread that is held up by a neighbour
- * simply claims fewer; therefore the result of a chunk must not depend on who computes it. Waiting
+ * is thread 0. Each thread begins with an equal run of consecutive chunks, in order, and then takes
+ * over what others have left, so a thread that is held up by a neighbour simply computes fewer;
+ * therefore the result of a chunk must not depend on who computes it. Waiting
  * threads spin for a short while and then sleep. Between chunks every thread now and then offers
  * its core to other programs, so that they do not take it while a chunk is half done; chunks should
  * therefore be short, well under a millisecond. pool_for must not be nested, and a pool belongs to

@@ -13,9 +13,9 @@ enum {
     DECODE_BLOCKS = 32, /* blocks of an activation that are prepared at a time */
     DECODE_ROWS = 64,   /* rows that pass over them */
 
-    /* Bytes ahead: far to the second level, whose many buffers hide memory, near to the first. */
-    DECODE_PREFETCH_L2 = 6144,
-    DECODE_PREFETCH_L1 = 768,
+    /* Bytes ahead, to the second level only: what is asked for the first level takes its few
+     * buffers from what comes from memory. */
+    DECODE_PREFETCH = 16384,
 };
 
 /* What the compiler sees of a type as constants. */
@@ -123,15 +123,21 @@ TILES_INLINE void dot_half(__m512i *sum, const uint8_t *block, const int half,
     }
 }
 
+/* The lines that begin in a block, counted from the block 0: each line is asked for once. */
+TILES_INLINE void prefetch_block(const uint8_t *block, const int i_block, const size_t block_bytes)
+{
+    size_t start = (size_t)i_block * block_bytes;
+    for (size_t line = (start + 63) / 64 * 64; line < start + block_bytes; line += 64) {
+        _mm_prefetch((const char *)block + (line - start) + DECODE_PREFETCH, _MM_HINT_T1);
+    }
+}
+
 TILES_INLINE void dot_block(__m512i *sum, const uint8_t *block, const struct decode_head *head,
                             int i_head, const struct decode_act *acts, int i_block,
                             const int n_acts, decode_quants_fn *unpack,
                             const struct decode_type *type)
 {
-    for (size_t line = 0; line < type->block_bytes; line += 64) {
-        _mm_prefetch((const char *)block + line + DECODE_PREFETCH_L2, _MM_HINT_T1);
-        _mm_prefetch((const char *)block + line + DECODE_PREFETCH_L1, _MM_HINT_T0);
-    }
+    prefetch_block(block, i_head, type->block_bytes);
     const int16_t *scales = head->scales[i_head];
     dot_half(sum, block, 0, scales, acts, i_block, n_acts, unpack, type);
     dot_half(sum, block, 1, scales, acts, i_block, n_acts, unpack, type);
