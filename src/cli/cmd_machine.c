@@ -2,6 +2,7 @@
 /* machine: what this computer is, what it feels, and its ceilings by number of threads. */
 #include "cli/cli.h"
 #include "cli/machine_products.h"
+#include "cli/machine_table.h"
 #include "cli/output.h"
 
 #include "base/units.h"
@@ -11,6 +12,7 @@
 #include "machine/system.h"
 #include "measure/condition.h"
 #include "measure/plan.h"
+#include "measure/provenance.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -48,6 +50,7 @@ static void print_caches(const struct machine_topology *topology);
 static void print_ceilings(const struct ceiling *ceilings, int n);
 static json_t *facts_json(const struct facts *facts);
 static void print_scaling(const struct ceiling *ceilings, int n);
+static void add_provenance(json_t *json);
 static json_t *ceilings_json(const struct ceiling *ceilings, int n);
 static json_t *scaling_json(const struct ceiling *ceilings, int n);
 static bool cores_are_shared(const struct ceiling *one, const struct ceiling *many);
@@ -61,6 +64,12 @@ int cmd_machine(const struct cli_verb *verb, const struct options *options)
     int threads[MAX_SETTINGS];
     int n = 0;
     bool is_json = options_flag(options, "json");
+    const char *kept = options_text(options, "from");
+    if (kept != NULL) {
+        return machine_table_print(kept, options_text(options, "output"), &err) == MSCOPE_OK
+                   ? CLI_OK
+                   : out_error(&err);
+    }
     enum mscope_status status = choose_threads(threads, &n, options, &err);
     if (status != MSCOPE_OK) {
         return out_error(&err);
@@ -88,6 +97,8 @@ int cmd_machine(const struct cli_verb *verb, const struct options *options)
     }
     if (status == MSCOPE_OK && is_json) {
         json_t *json = facts_json(&facts);
+        add_provenance(json);
+        json_object_set_new(json, "cpu_level", wanted ? json_text(products.level) : json_null());
         json_object_set_new(json, "ceilings", ceilings_json(ceilings, n));
         json_object_set_new(json, "scaling", scaling_json(ceilings, n));
         json_object_set_new(json, "products", machine_products_json(&products));
@@ -323,6 +334,28 @@ static json_t *facts_json(const struct facts *facts)
     json_object_set_new(json, "energy_reason",
                         source == NULL ? json_text(energy_reason(facts->energy)) : json_null());
     return json;
+}
+
+/* So that a file of it says what was measured when and by what; null what the build does not know.
+ */
+static void add_provenance(json_t *json)
+{
+    static const char *const names[] = {"version", "commit",           "compiler",  "flags",
+                                        "os",      "host_fingerprint", "started_at"};
+    struct record record;
+    struct mscope_error unused;
+    int argc;
+    const char *const *argv = cli_command_line(&argc);
+    record_init(&record);
+    if (provenance_fill(&record, argc, argv, &unused) == MSCOPE_OK) {
+        provenance_stamp(&record, &unused);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t offset = record_find_field(names[i])->offset;
+        const char *text = *(char *const *)((const char *)&record + offset);
+        json_object_set_new(json, names[i], text != NULL ? json_text(text) : json_null());
+    }
+    record_free(&record);
 }
 
 static json_t *ceilings_json(const struct ceiling *ceilings, int n)

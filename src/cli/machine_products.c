@@ -20,12 +20,14 @@ enum { N_SHAPES = sizeof shapes / sizeof shapes[0], N_SINGLE = 4 };
 struct product_row { /* of one type */
     enum dtype type;
     struct product_rate rates[N_SHAPES];
+    double read_per_s; /* of memory, mean of before and after the single tokens; NaN: unknown */
 };
 
 static enum mscope_status measure_type(struct product_row *row, struct pool *pool,
                                        const char *level, uint64_t budget_ns,
                                        struct progress *progress, int i_type, int n_types,
                                        struct mscope_error *err);
+static double measure_read(struct pool *pool, uint64_t buffer, uint64_t budget_ns);
 
 enum mscope_status machine_products_measure(struct machine_products *out, int n_threads,
                                             const char *level, uint64_t budget_ns,
@@ -113,6 +115,9 @@ json_t *machine_products_json(const struct machine_products *products)
             json_object_set_new(json, "cpu_level", json_text(products->level));
             json_object_set_new(json, "weights_gbps",
                                 json_number(row->rates[i].bytes_per_s * 1e-9));
+            json_object_set_new(
+                json, "read_gbps",
+                json_number(shapes[i].n_tokens == 1 ? row->read_per_s * 1e-9 : NAN));
             json_object_set_new(json, "gops", json_number(row->rates[i].ops_per_s * 1e-9));
             json_array_append_new(list, json);
         }
@@ -127,12 +132,23 @@ static enum mscope_status measure_type(struct product_row *row, struct pool *poo
 {
     struct products *products;
     uint64_t buffer = machine_stream_buffer_bytes();
+    double before = measure_read(pool, buffer, budget_ns);
     enum mscope_status status = products_open(&products, pool, row->type, level, buffer, err);
     for (int i = 0; i < N_SHAPES && status == MSCOPE_OK; i++) {
+        if (i == N_SINGLE) {
+            row->read_per_s = (before + measure_read(pool, buffer, budget_ns)) / 2;
+        }
         progress_update(progress, (uint64_t)(i_type * N_SHAPES + i),
                         (uint64_t)(n_types * N_SHAPES));
         status = products_measure(&row->rates[i], products, &shapes[i], budget_ns, err);
     }
     products_close(&products);
     return status;
+}
+
+static double measure_read(struct pool *pool, uint64_t buffer, uint64_t budget_ns)
+{
+    struct machine_bandwidth read;
+    return machine_measure_read(&read, pool, buffer, budget_ns, NULL) == MSCOPE_OK ? read.median
+                                                                                   : NAN;
 }

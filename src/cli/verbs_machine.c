@@ -70,6 +70,17 @@ const struct option_spec machine_options[] = {
      .type = OPTION_FLAG,
      .help = "leave out the table of matrix products (saves seconds)"},
     {.name = "json", .type = OPTION_FLAG, .help = "print one JSON object instead of text"},
+    {.name = "from",
+     .type = OPTION_TEXT,
+     .value_name = "FILE",
+     .help = "measure nothing: the table of products of a file that --json made"},
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_CHOICE,
+     .value_name = "FORMAT",
+     .choices = "md|csv",
+     .fallback = "md",
+     .help = "of --from"},
     {0},
 };
 
@@ -77,6 +88,7 @@ const struct cli_example machine_examples[] = {
     {"machine", "what this machine is and can reach"},
     {"machine --threads 1-8 --seconds 1", "more threads, more patience"},
     {"machine --json | jq .ceilings", "for programs"},
+    {"machine --from results/machine.json", "how fast the kernels were, type by type"},
     {0},
 };
 
@@ -90,4 +102,5 @@ const char machine_text[] =
     "core, which virtual machines like to hide; where the fastest passes grow and the medians do "
     "not, the host moves them about. Last, with the most threads, how fast the "
     "kernels multiply weights of every type: one token with matrices of the sizes of real layers "
-    "that come from memory, and more and more tokens with one size.";
+    "that come from memory, and more and more tokens with one size. What a buffer of the same size "
+    "is read with before and after each type is in the JSON.";

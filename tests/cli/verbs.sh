@@ -346,6 +346,21 @@ test_fetch_and_machine() {
     json '(j["energy_source"] is None) == bool(j["energy_reason"])'
     json 'j["scaling"] is None and all(p["weights_gbps"] > 0 and p["gops"] > 0 for p in j["products"])'
     json '{"Q4_K", "Q6_K", "Q8_0", "F16"} <= {p["type"] for p in j["products"]}'
+    json 'all((p["read_gbps"] is not None) == (p["tokens"] == 1) for p in j["products"])'
+    cp out kept.json
+    run machine --from kept.json
+    is_code 0
+    says '^\| Q4_K( \| [0-9.]+){4} \| [0-9]+ %( \| [0-9]+){5} \| [0-9]+ % \|$'
+    run machine --from kept.json -o csv
+    says '^Q6_K,2048,2048,512,1,[0-9.]+,,,[0-9.]+,[0-9.]+,'
+    is_code 0
+    printf '{"products": []}' > kept.json
+    fails "kept.json: no products, expected the output of 'moescope machine --json'" machine --from kept.json
+    printf '{' > kept.json
+    run machine --from kept.json
+    is_code 1
+    notes '^moescope: kept.json: line 1: '
+    rm kept.json
     run machine --json --threads 1,2 --seconds 0.01 --no-products
     is_code 0
     json 'j["products"] == [] and j["scaling"]["threads_to"] == 2 and j["scaling"]["fp32"] > 0.1'
