@@ -69,20 +69,18 @@ TILES_INLINE void decode_scale_pairs(struct decode_head *head, __m256i pairs)
     head->dmin = _mm256_cvtph_ps(_mm256_extracti128_si256(both, 1));
 }
 
-/* d, and dmin if there is one, of blocks that are n <= 8. */
-TILES_INLINE void decode_scales_at(struct decode_head *head, const uint8_t *d, size_t block_bytes,
-                                   const int n, const size_t n_bytes)
+/* d of blocks that are n <= 8. */
+TILES_INLINE void decode_scales_at(struct decode_head *head, const uint8_t *d, size_t bytes,
+                                   const int n)
 {
-    uint32_t bits[ROWS] = {0};
-    TILES_UNROLL
-    for (int b = 0; b < n; b++) {
-        memcpy(&bits[b], d + (size_t)b * block_bytes, n_bytes);
-    }
-    decode_scale_pairs(head, avx2_load(bits));
+#define WORD(b) ((b) < n ? block_i16(d + (b)*bytes) : (short)0)
+    head->d = _mm256_cvtph_ps(
+        _mm_setr_epi16(WORD(0), WORD(1), WORD(2), WORD(3), WORD(4), WORD(5), WORD(6), WORD(7)));
+#undef WORD
 }
 
-/* The first 16 bytes of four blocks, zero beyond the nth. */
-TILES_INLINE __m512i decode_first16(const uint8_t *blocks, size_t block_bytes, const int n)
+/* 16 bytes of four blocks, zero beyond the nth. */
+TILES_INLINE __m512i decode_bytes16(const uint8_t *blocks, size_t block_bytes, const int n)
 {
     __m512i v = n > 0 ? _mm512_castsi128_si512(avx2_load128(blocks)) : _mm512_setzero_si512();
     v = n > 0 ? _mm512_zextsi128_si512(_mm512_castsi512_si128(v)) : v;
@@ -90,6 +88,32 @@ TILES_INLINE __m512i decode_first16(const uint8_t *blocks, size_t block_bytes, c
     v = n > 2 ? _mm512_inserti32x4(v, avx2_load128(blocks + 2 * block_bytes), 2) : v;
     v = n > 3 ? _mm512_inserti32x4(v, avx2_load128(blocks + 3 * block_bytes), 3) : v;
     return v;
+}
+
+/* Eight words each of four blocks. */
+TILES_INLINE void decode_store_lanes(int16_t (*to)[16], __m512i words)
+{
+    _mm_store_si128((__m128i *)(void *)to[0], _mm512_castsi512_si128(words));
+    _mm_store_si128((__m128i *)(void *)to[1], _mm512_extracti32x4_epi32(words, 1));
+    _mm_store_si128((__m128i *)(void *)to[2], _mm512_extracti32x4_epi32(words, 2));
+    _mm_store_si128((__m128i *)(void *)to[3], _mm512_extracti32x4_epi32(words, 3));
+}
+
+/* 16 signed bytes each of four blocks as words. */
+TILES_INLINE void decode_store_scales(int16_t *to, __m512i bytes)
+{
+    _mm512_store_si512(to, _mm512_cvtepi8_epi16(_mm512_castsi512_si256(bytes)));
+    _mm512_store_si512(to + 32, _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(bytes, 1)));
+}
+
+/* Word `at` of each lane of the two. */
+TILES_INLINE __m256 decode_scales_in(const __m512i lanes[2], const short at)
+{
+    const __m512i every = _mm512_add_epi16(
+        _mm512_setr_epi64(0x0018001000080000, 0x0038003000280020, 0, 0, 0, 0, 0, 0),
+        _mm512_set1_epi16(at));
+    __m512i words = _mm512_permutex2var_epi16(lanes[0], every, lanes[1]);
+    return _mm256_cvtph_ps(_mm512_castsi512_si128(words));
 }
 
 /* Q4_K and Q5_K: d, dmin, 6-bit scales and minima in the first 16 bytes; see block_k4_scale. */
@@ -103,7 +127,7 @@ TILES_INLINE void decode_head_q45_k(struct decode_head *head, const uint8_t *blo
     __m512i first[2];
     TILES_UNROLL
     for (int i = 0; i < 2; i++) {
-        first[i] = decode_first16(blocks + (size_t)(4 * i) * block_bytes, block_bytes, n - 4 * i);
+        first[i] = decode_bytes16(blocks + (size_t)(4 * i) * block_bytes, block_bytes, n - 4 * i);
         /* s0, s8, s4, s8 with their low bits; two more bits from -, s0, -, s4 */
         __m512i low = _mm512_shuffle_epi32(first[i], (_MM_PERM_ENUM)_MM_SHUFFLE(3, 2, 3, 1));
         __m512i high = _mm512_shuffle_epi32(first[i], (_MM_PERM_ENUM)_MM_SHUFFLE(2, 2, 1, 1));
@@ -112,13 +136,7 @@ TILES_INLINE void decode_head_q45_k(struct decode_head *head, const uint8_t *blo
         __m512i scales = _mm512_unpacklo_epi8(bytes, _mm512_setzero_si512());
         __m512i mins = _mm512_unpackhi_epi8(bytes, _mm512_setzero_si512());
         _mm512_store_si512(head->mins + 32 * i, mins);
-        for (int b = 0; b < 4; b++) {
-            __m128i lane = b == 0   ? _mm512_castsi512_si128(scales)
-                           : b == 1 ? _mm512_extracti32x4_epi32(scales, 1)
-                           : b == 2 ? _mm512_extracti32x4_epi32(scales, 2)
-                                    : _mm512_extracti32x4_epi32(scales, 3);
-            _mm_store_si128((__m128i *)(void *)head->scales[4 * i + b], lane);
-        }
+        decode_store_lanes(head->scales + 4 * i, scales);
     }
     const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
     __m512i pairs = _mm512_permutex2var_epi32(first[0], every, first[1]);
@@ -143,44 +161,69 @@ TILES_INLINE void decode_head_q6_k(struct decode_head *head, const uint8_t *bloc
         __m256i scales = _mm256_cvtepi8_epi16(avx2_load128(block[b].scales));
         _mm256_store_si256((__m256i *)(void *)head->scales[b], scales);
     }
-    decode_scales_at(head, block->d, sizeof *block, n, 2);
+    decode_scales_at(head, block->d, sizeof *block, n);
 }
 
+/* See block_q3_k_scale: the last 16 bytes of a block are two quants, 12 bytes of scales and d. */
 TILES_INLINE void decode_head_q3_k(struct decode_head *head, const uint8_t *blocks, const int n)
 {
-    const struct block_q3_k *block = (const void *)blocks;
+    const size_t bytes = sizeof(struct block_q3_k);
+    const __m512i fours =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9));
+    const __m512i pairs = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(10, 11, 12, 13, 10, 11, 12, 13, 10, 11, 12, 13, 10, 11, 12, 13));
+    const __m512i fours_down = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0, 0x040004, 0x040004));
+    const __m512i pairs_up = _mm512_broadcast_i32x4(_mm_setr_epi32(4, 2, 0, 30));
+    __m512i last[2];
     TILES_UNROLL
-    for (int b = 0; b < n; b++) {
-        __m256i even_odd = avx2_head_q3_k((const uint8_t *)&block[b]).sum_scales;
-        _mm256_store_si256((__m256i *)(void *)head->scales[b], even_odd);
+    for (int i = 0; i < 2; i++) {
+        last[i] = decode_bytes16(blocks + (size_t)(4 * i + 1) * bytes - 16, bytes, n - 4 * i);
+        __m512i low = _mm512_srlv_epi16(_mm512_shuffle_epi8(last[i], fours), fours_down);
+        __m512i high = _mm512_rolv_epi32(_mm512_shuffle_epi8(last[i], pairs), pairs_up);
+        __m512i scales = decode_or_and(_mm512_and_si512(low, _mm512_set1_epi8(15)), high,
+                                       _mm512_set1_epi8(0x30));
+        decode_store_scales(head->scales[4 * i], _mm512_sub_epi8(scales, _mm512_set1_epi8(32)));
     }
-    decode_scales_at(head, block->d, sizeof *block, n, 2);
+    head->d = decode_scales_in(last, 7);
 }
 
 TILES_INLINE void decode_head_q2_k(struct decode_head *head, const uint8_t *blocks, const int n)
 {
-    const struct block_q2_k *block = (const void *)blocks;
-    const __m128i mask = _mm_set1_epi8(15);
+    const size_t bytes = sizeof(struct block_q2_k);
+    const uint8_t *d = ((const struct block_q2_k *)(const void *)blocks)->d;
     TILES_UNROLL
-    for (int b = 0; b < n; b++) {
-        __m128i bytes = avx2_load128(block[b].scales);
-        __m128i mins = _mm_and_si128(_mm_srli_epi16(bytes, 4), mask);
-        _mm256_store_si256((__m256i *)(void *)head->scales[b],
-                           _mm256_cvtepu8_epi16(_mm_and_si128(bytes, mask)));
-        _mm256_store_si256((__m256i *)(void *)(head->mins + 16 * b), _mm256_cvtepu8_epi16(mins));
+    for (int i = 0; i < 2; i++) {
+        __m512i both = decode_bytes16(blocks + (size_t)(4 * i) * bytes, bytes, n - 4 * i);
+        decode_store_scales(head->scales[4 * i], decode_nibbles_low(both));
+        decode_store_scales(head->mins + 64 * i, decode_nibbles_high(both));
     }
-    decode_scales_at(head, block->d, sizeof *block, n, 4);
+#define PAIR(b) ((b) < n ? (int)block_u32(d + (b)*bytes) : 0)
+    decode_scale_pairs(head, _mm256_setr_epi32(PAIR(0), PAIR(1), PAIR(2), PAIR(3), PAIR(4), PAIR(5),
+                                               PAIR(6), PAIR(7)));
+#undef PAIR
 }
 
+/* See block_iq4_xs_scale: d, two bytes of bit pairs and four of nibbles. */
 TILES_INLINE void decode_head_iq4_xs(struct decode_head *head, const uint8_t *blocks, const int n)
 {
-    const struct block_iq4_xs *block = (const void *)blocks;
+    const size_t bytes = sizeof(struct block_iq4_xs);
+    const __m512i fours = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(4, -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1));
+    const __m512i pairs = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(-1, 2, -1, 2, -1, 2, -1, 2, -1, 3, -1, 3, -1, 3, -1, 3));
+    const __m512i fours_down = _mm512_set1_epi32(0x040000);
+    const __m512i pairs_down = _mm512_set1_epi64(0x000a000800060004);
+    __m512i first[2];
     TILES_UNROLL
-    for (int b = 0; b < n; b++) {
-        __m256i scales = avx2_head_iq4_xs((const uint8_t *)&block[b]).scales;
-        _mm_store_si128((__m128i *)(void *)head->scales[b], _mm256_castsi256_si128(scales));
+    for (int i = 0; i < 2; i++) {
+        first[i] = decode_bytes16(blocks + (size_t)(4 * i) * bytes, bytes, n - 4 * i);
+        __m512i low = _mm512_srlv_epi16(_mm512_shuffle_epi8(first[i], fours), fours_down);
+        __m512i high = _mm512_srlv_epi16(_mm512_shuffle_epi8(first[i], pairs), pairs_down);
+        __m512i scales = decode_or_and(_mm512_and_si512(low, _mm512_set1_epi16(15)), high,
+                                       _mm512_set1_epi16(0x30));
+        decode_store_lanes(head->scales + 4 * i, _mm512_sub_epi16(scales, _mm512_set1_epi16(32)));
     }
-    decode_scales_at(head, block->d, sizeof *block, n, 2);
+    head->d = decode_scales_in(first, 0);
 }
 
 TILES_INLINE void decode_quants_q4_k(__m512i *low, __m512i *high, const uint8_t *block,
