@@ -94,7 +94,7 @@ struct forward {
     struct probe probe;
 };
 
-enum { LINEAR_MAX_ROWS = 64, LINEAR_ACT_BLOCK = 64 };
+enum { LINEAR_MAX_ROWS = 256, LINEAR_ACT_BLOCK = 256 };
 
 /* ---- acts.c ---- */
 enum mscope_status acts_init(struct acts *acts, struct arena *arena, int n_rows, int n,

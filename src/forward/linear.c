@@ -8,7 +8,14 @@
 
 #include <assert.h>
 
-enum { MAX_PRODUCTS = 4, CHUNKS_PER_THREAD = 4 };
+enum {
+    MAX_PRODUCTS = 4,
+    CHUNKS_PER_THREAD = 4,
+    /* With few activations memory is the limit, and threads are to end together. */
+    FEW_ACTS = 16,
+    FEW_ACTS_MAX_ROWS = 64,
+    ROWS_MULTIPLE = 32, /* rows that kernels take at once */
+};
 
 struct linear_job {
     struct forward *forward;
@@ -77,9 +84,12 @@ void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
 
 int linear_chunk_rows(const struct forward *forward, int n_total)
 {
-    int wanted = n_total / (forward->n_threads * CHUNKS_PER_THREAD);
-    int rows = wanted / 4 * 4;
-    return rows < 4 ? 4 : rows > LINEAR_MAX_ROWS ? LINEAR_MAX_ROWS : rows;
+    bool few = forward->batch->n_rows < FEW_ACTS;
+    int most = few ? FEW_ACTS_MAX_ROWS : LINEAR_MAX_ROWS;
+    int n_chunks = forward->n_threads * (few ? CHUNKS_PER_THREAD : 2 * CHUNKS_PER_THREAD);
+    int rows = n_total / n_chunks;
+    rows = rows < ROWS_MULTIPLE ? rows / 4 * 4 : rows / ROWS_MULTIPLE * ROWS_MULTIPLE;
+    return rows < 4 ? 4 : rows > most ? most : rows;
 }
 
 int linear_act_block(int n_acts)

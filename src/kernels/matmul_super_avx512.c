@@ -3,7 +3,7 @@
  * Matmul of the types in super-blocks of 256 with many Q8_K activations, AVX-512 VNNI: as the AVX2
  * one, 16 or 32 rows side by side and every type as unsigned bytes, whose products are added up in
  * 32 bits at once. The float terms are those of AVX2 in the same order, so the two give the same
- * bits; with few activations, where memory is the limit, AVX2 does the work.
+ * bits; with few activations, where memory is the limit, decode_super_avx512.c does the work.
  */
 #include "kernels/avx512.h"
 #include "kernels/panel_super.h"
@@ -11,9 +11,13 @@
 enum {
     WIDE_VECTORS = 2, /* of sixteen rows side by side */
     WIDE_ROWS = 16 * WIDE_VECTORS,
-    WIDE_TILE = 4,      /* activations of a tile */
-    WIDE_MAX_ACTS = 64, /* of one pass: what they leave behind stays in the second-level cache */
+    WIDE_TILE = 4,       /* activations of a tile */
+    WIDE_MAX_ACTS = 256, /* of one pass: many, as each unpacks all rows anew */
+    WIDE_LEVELS = 4,     /* of the stack by which eight sums are added */
 };
+
+/* The sums of super-blocks b mod 8 in the order in which a stack adds them as a tree. */
+static const int wide_order[8] = {0, 4, 2, 6, 1, 5, 3, 7};
 
 /* What the compiler sees of a type as constants. */
 struct wide_type {
@@ -145,12 +149,26 @@ TILES_INLINE __m512 tile_rest(const struct wide_panel *panel, const struct wide_
     return _mm512_cvtepi32_ps(rest);
 }
 
-/* totals[a][v] += one super-block of the rows times activation a. */
-TILES_INLINE void tile_wide(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
-                            const struct wide_act *acts, const int n_acts, const int n_vectors,
-                            const struct wide_type *type)
+/*
+ * One level of the stack of sums: a sum is complete before the next is begun, and complete ones are
+ * added as soon as the tree allows, so that the second-level cache keeps what a pass leaves behind.
+ */
+typedef __m512 wide_totals[WIDE_MAX_ACTS][WIDE_VECTORS];
+
+/* What becomes of the sum of one super-block. */
+struct wide_step {
+    wide_totals *top;    /* where it is added, or put when it is the first of its sum */
+    const __m512 *start; /* NULL, or zero instead of the top */
+    int n_merges;        /* then this many lower levels of the stack are added */
+};
+
+/* One super-block of the rows times the activations. */
+TILES_INLINE void tile_wide(const struct wide_step *step, int first_act,
+                            const struct wide_panel *panel, const struct wide_act *acts,
+                            const int n_acts, const int n_vectors, const struct wide_type *type)
 {
     __m512i sums[WIDE_TILE][WIDE_VECTORS];
+    __m512 totals[WIDE_TILE][WIDE_VECTORS];
     TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
         TILES_UNROLL
@@ -166,43 +184,107 @@ TILES_INLINE void tile_wide(__m512 (*totals)[WIDE_VECTORS], const struct wide_pa
         __m512 d = _mm512_set1_ps(acts[a].d);
         TILES_UNROLL
         for (int v = 0; v < n_vectors; v++) {
-            totals[a][v] = _mm512_fmadd_ps(_mm512_mul_ps(panel[v].d, d),
-                                           _mm512_cvtepi32_ps(sums[a][v]), totals[a][v]);
+            __m512 total = step->start != NULL ? *step->start : (*step->top)[first_act + a][v];
+            total = _mm512_fmadd_ps(_mm512_mul_ps(panel[v].d, d), _mm512_cvtepi32_ps(sums[a][v]),
+                                    total);
             if (type->has_min) {
-                totals[a][v] = _mm512_fnmadd_ps(_mm512_mul_ps(panel[v].dmin, d),
-                                                tile_rest(&panel[v], &acts[a], type), totals[a][v]);
+                total = _mm512_fnmadd_ps(_mm512_mul_ps(panel[v].dmin, d),
+                                         tile_rest(&panel[v], &acts[a], type), total);
             }
+            totals[a][v] = total;
+        }
+    }
+    for (int i = 1; i <= step->n_merges; i++) {
+        TILES_UNROLL
+        for (int a = 0; a < n_acts; a++) {
+            TILES_UNROLL
+            for (int v = 0; v < n_vectors; v++) {
+                totals[a][v] = _mm512_add_ps(totals[a][v], step->top[-i][first_act + a][v]);
+            }
+        }
+    }
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        TILES_UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            step->top[-step->n_merges][first_act + a][v] = totals[a][v];
         }
     }
 }
 
-TILES_INLINE void tile_acts(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
-                            const struct wide_act *acts, int n_acts, const int n_vectors,
+TILES_INLINE void tile_some(const struct wide_step *step, int first_act,
+                            const struct wide_panel *panel, const uint8_t *acts, size_t act_bytes,
+                            const int n_acts, const int n_vectors, const struct wide_type *type)
+{
+    struct wide_act act[WIDE_TILE];
+    TILES_UNROLL
+    for (int a = 0; a < n_acts; a++) {
+        read_act(&act[a], acts + (size_t)(first_act + a) * act_bytes, type);
+    }
+    tile_wide(step, first_act, panel, act, n_acts, n_vectors, type);
+}
+
+TILES_INLINE void tile_acts(const struct wide_step *step, const struct wide_panel *panel,
+                            const uint8_t *acts, size_t act_bytes, int n_acts, const int n_vectors,
                             const struct wide_type *type)
 {
-    for (; n_acts >= 4; n_acts -= 4, totals += 4, acts += 4) {
-        tile_wide(totals, panel, acts, 4, n_vectors, type);
+    int a = 0;
+    for (; a + 4 <= n_acts; a += 4) {
+        tile_some(step, a, panel, acts, act_bytes, 4, n_vectors, type);
     }
-    if (n_acts == 3) {
-        tile_wide(totals, panel, acts, 3, n_vectors, type);
-    } else if (n_acts == 2) {
-        tile_wide(totals, panel, acts, 2, n_vectors, type);
-    } else if (n_acts == 1) {
-        tile_wide(totals, panel, acts, 1, n_vectors, type);
+    if (n_acts - a == 3) {
+        tile_some(step, a, panel, acts, act_bytes, 3, n_vectors, type);
+    } else if (n_acts - a == 2) {
+        tile_some(step, a, panel, acts, act_bytes, 2, n_vectors, type);
+    } else if (n_acts - a == 1) {
+        tile_some(step, a, panel, acts, act_bytes, 1, n_vectors, type);
     }
 }
 
-/* Sum number i of activation a at [i][a]. */
-typedef __m512 wide_totals[WIDE_MAX_ACTS][WIDE_VECTORS];
-
-/* The tree of avx2_sum. */
-TILES_INLINE __m512 sum_totals(wide_totals totals[8], int a, int v)
+/*
+ * Of each sum, in the order of wide_order: how many lower levels are added to it when it is
+ * complete, so that all are added as avx2_sum does. Sums without blocks are left out.
+ */
+static void find_merges(int n_merges[8], int n_blocks)
 {
-    __m512 even = _mm512_add_ps(_mm512_add_ps(totals[0][a][v], totals[4][a][v]),
-                                _mm512_add_ps(totals[2][a][v], totals[6][a][v]));
-    __m512 odd = _mm512_add_ps(_mm512_add_ps(totals[1][a][v], totals[5][a][v]),
-                               _mm512_add_ps(totals[3][a][v], totals[7][a][v]));
-    return _mm512_add_ps(even, odd);
+    bool used[4]; /* of the levels of a stack with all eight */
+    int depth = 0, last = 0;
+    for (int i = 0; i < 8; i++) {
+        n_merges[i] = 0;
+        used[depth] = wide_order[i] < n_blocks;
+        last = used[depth++] ? i : last;
+        for (int k = i; k % 2 == 1; k /= 2) {
+            depth--;
+            n_merges[last] += used[depth] && used[depth - 1];
+            used[depth - 1] = used[depth - 1] || used[depth];
+        }
+    }
+}
+
+/* stack[0] = the sums of up to 32 rows. */
+TILES_INLINE void wide_rows(wide_totals *stack, const uint8_t *const rows[WIDE_ROWS],
+                            const int n_vectors, const uint8_t *acts, size_t act_bytes, int n_acts,
+                            int n_blocks, panel_head_fn *read_head, panel_super_fn *unpack,
+                            const struct wide_type *type)
+{
+    const __m512 zero = _mm512_setzero_ps();
+    struct wide_step step = {.top = stack};
+    int n_merges[8];
+    find_merges(n_merges, n_blocks);
+    for (int i = 0; i < 8; i++) {
+        for (int b = wide_order[i]; b < n_blocks; b += 8) {
+            struct wide_panel panel[WIDE_VECTORS];
+            step.start = b < 8 ? &zero : NULL;
+            step.n_merges = b + 8 < n_blocks ? 0 : n_merges[i];
+            for (int v = 0; v < n_vectors; v++) {
+                fill_panel(&panel[v], rows + 16 * v, (size_t)b * type->block_bytes, read_head,
+                           unpack, type);
+            }
+            tile_acts(&step, panel, acts + (size_t)b * sizeof(struct block_q8_k), act_bytes, n_acts,
+                      n_vectors, type);
+        }
+        step.top += wide_order[i] < n_blocks ? 1 - n_merges[i] : 0;
+    }
 }
 
 TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weights, size_t row_bytes,
@@ -210,38 +292,28 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
                                int n_in, panel_head_fn *read_head, panel_super_fn *unpack,
                                const struct wide_type *type)
 {
-    wide_totals totals[8];
+    wide_totals stack[WIDE_LEVELS];
+    const int n_blocks = n_in / SUPER_BLOCK_ELEMS;
     for (int r = 0; r < n_rows; r += WIDE_ROWS) {
-        int n_vectors = n_rows - r > 16 ? 2 : 1;
         const uint8_t *rows[WIDE_ROWS];
         for (int i = 0; i < WIDE_ROWS; i += ROWS) {
             rows_point(rows + i, weights, row_bytes, r + i, n_rows);
         }
-        for (int i = 0; i < 8; i++) {
-            memset(totals[i], 0, (size_t)n_acts * sizeof totals[i][0]);
-        }
-        for (int b = 0; b < n_in / SUPER_BLOCK_ELEMS; b++) {
-            struct wide_panel panel[WIDE_VECTORS];
-            struct wide_act act[WIDE_MAX_ACTS];
-            for (int a = 0; a < n_acts; a++) {
-                size_t at = (size_t)a * act_bytes + (size_t)b * sizeof(struct block_q8_k);
-                read_act(&act[a], acts + at, type);
-            }
-            for (int v = 0; v < n_vectors; v++) {
-                fill_panel(&panel[v], rows + 16 * v, (size_t)b * type->block_bytes, read_head,
-                           unpack, type);
-            }
-            if (n_vectors == 2) {
-                tile_acts(totals[b % 8], panel, act, n_acts, 2, type);
-            } else {
-                tile_acts(totals[b % 8], panel, act, n_acts, 1, type);
-            }
+        int n_vectors = n_rows - r > 16 ? 2 : 1;
+        if (n_vectors == 2) {
+            wide_rows(stack, rows, 2, acts, act_bytes, n_acts, n_blocks, read_head, unpack, type);
+        } else {
+            wide_rows(stack, rows, 1, acts, act_bytes, n_acts, n_blocks, read_head, unpack, type);
         }
         for (int a = 0; a < n_acts; a++) {
             for (int v = 0; v < n_vectors; v++) {
                 int first = r + 16 * v;
+                __m512 sum = stack[0][a][v];
+                if (n_blocks < 8) { /* sums left out are zeros all the same */
+                    sum = _mm512_add_ps(sum, _mm512_setzero_ps());
+                }
                 _mm512_mask_storeu_ps(dst + (size_t)a * dst_stride + first,
-                                      avx512_first_lanes(n_rows - first), sum_totals(totals, a, v));
+                                      avx512_first_lanes(n_rows - first), sum);
             }
         }
     }
