@@ -168,7 +168,9 @@ size_t mscope_utf8_stream_flush(struct mscope_utf8_stream *stream, char *out);
 struct mscope_engine;
 
 struct mscope_engine_params {
-    int n_threads;         /* 0: one per physical core available to this process */
+    int n_threads;         /* 0: one per physical core available to this process. Fewer than there
+                              are, on a CPU whose cores differ: the calling thread and those of the
+                              engine are bound to the fastest until the engine is closed */
     const char *cpu_level; /* NULL: the best this CPU has; else one of mscope_cpu_levels() */
     bool exact;            /* weights dequantised to F32, F32 activations */
     int n_batch;           /* most rows evaluated at once; 0: 512 */

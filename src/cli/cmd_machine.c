@@ -146,8 +146,11 @@ static enum mscope_status measure(struct ceiling *ceiling, int n_threads,
     uint64_t budget_ns = (uint64_t)(options_float(options, "seconds") * 1e9);
     struct pool *pool;
     *ceiling = (struct ceiling){.n_threads = n_threads};
+    struct machine_binding *binding; /* as the engine */
+    machine_bind_fastest(&binding, n_threads);
     enum mscope_status status = pool_open(&pool, n_threads, err);
     if (status != MSCOPE_OK) {
+        machine_unbind(&binding);
         return status;
     }
     status = machine_measure_peaks(&ceiling->peaks, pool, options_text(options, "cpu"),
@@ -162,6 +165,7 @@ static enum mscope_status measure(struct ceiling *ceiling, int n_threads,
         status = machine_measure_copy(&ceiling->copy, pool, buffer, budget_ns, err);
     }
     pool_close(&pool);
+    machine_unbind(&binding);
     return status;
 }
 

@@ -55,6 +55,7 @@ void mscope_engine_close(struct mscope_engine **engine_pointer)
     forward_close(&engine->forward);
     expert_store_close(&engine->store);
     pool_close(&engine->pool);
+    machine_unbind(&engine->binding);
     arena_close(&engine->arena);
     free(engine);
     *engine_pointer = NULL;
@@ -94,6 +95,7 @@ static enum mscope_status assemble(struct mscope_engine *engine,
     int n_threads = params->n_threads == 0 ? machine_n_physical_cores() : params->n_threads;
     enum mscope_status status = kernels_select(&engine->kernels, params->cpu_level, err);
     if (status == MSCOPE_OK) {
+        machine_bind_fastest(&engine->binding, n_threads);
         status = pool_open(&engine->pool, n_threads, err);
     }
     if (status == MSCOPE_OK && model->config.n_expert > 0) {

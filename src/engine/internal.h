@@ -22,7 +22,8 @@ struct mscope_engine {
     const struct mscope_model *model;
     struct kernels kernels;
     struct pool *pool;
-    struct expert_store *store; /* NULL for a dense model */
+    struct machine_binding *binding; /* of the thread that opened the engine; NULL: none */
+    struct expert_store *store;      /* NULL for a dense model */
     struct forward *forward;
     bool exact;
     int n_batch, n_outputs, n_ctx;

@@ -16,6 +16,23 @@
  * CPUs. */
 int machine_n_physical_cores(void);
 
+/*
+ * On CPUs whose cores differ (performance and efficiency cores): the logical CPUs, by the system's
+ * numbers, of the n_cores fastest cores this process may use, fastest kinds first; at most `most`.
+ * Returns how many; 0 where cores are alike, the system does not rank them, or all are wanted: then
+ * the scheduler places threads as well.
+ */
+int machine_fastest_cpus(int *cpus, int most, int n_cores);
+
+/*
+ * Binds the calling thread, and so the threads that it starts from now on, to those CPUs until
+ * machine_unbind, by the same thread. *out is NULL where there are none, or where the system
+ * refuses.
+ */
+struct machine_binding;
+void machine_bind_fastest(struct machine_binding **out, int n_cores);
+void machine_unbind(struct machine_binding **binding);
+
 /* Largest cache of one core's hierarchy in bytes, 0 when unknown. */
 uint64_t machine_last_level_cache_bytes(void);
 

@@ -4,23 +4,22 @@
 #include "machine/machine.h"
 
 #include "machine/cgroup.h"
+#include "machine/topology.h"
 
-#include <hwloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static int count_cores(hwloc_topology_t topology);
+int topology_count_cores(hwloc_topology_t topology);
 static void list_caches(struct machine_topology *out, hwloc_topology_t topology,
                         hwloc_obj_type_t first, hwloc_obj_type_t last);
 static int n_online(void);
-static bool load(hwloc_topology_t *topology);
 
 int machine_n_physical_cores(void)
 {
     hwloc_topology_t topology;
     int n_cores = 0;
-    if (load(&topology)) {
-        n_cores = count_cores(topology);
+    if (topology_load(&topology)) {
+        n_cores = topology_count_cores(topology);
         hwloc_topology_destroy(topology);
     }
     if (n_cores < 1) {
@@ -36,7 +35,7 @@ int machine_n_physical_cores(void)
 uint64_t machine_last_level_cache_bytes(void)
 {
     hwloc_topology_t topology;
-    if (!load(&topology)) {
+    if (!topology_load(&topology)) {
         return 0;
     }
     uint64_t largest = 0;
@@ -57,7 +56,7 @@ const char *machine_cpu_name(char *text, size_t size)
     }
     snprintf(text, size, "unknown CPU");
     hwloc_topology_t topology;
-    if (!load(&topology)) {
+    if (!topology_load(&topology)) {
         return text;
     }
     hwloc_obj_t object = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
@@ -76,7 +75,7 @@ enum mscope_status machine_read_topology(struct machine_topology *out, struct ms
 {
     *out = (struct machine_topology){.cpu_quota = cgroup_cpu_quota()};
     hwloc_topology_t topology;
-    if (!load(&topology)) {
+    if (!topology_load(&topology)) {
         return error_set(err, MSCOPE_ERR_IO, "topology", "hwloc cannot read it");
     }
     out->n_packages = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE);
@@ -112,15 +111,11 @@ static void list_caches(struct machine_topology *out, hwloc_topology_t topology,
 }
 
 /* Cores with at least one thread that this process is bound to. */
-static int count_cores(hwloc_topology_t topology)
+int topology_count_cores(hwloc_topology_t topology)
 {
-    hwloc_bitmap_t bound = hwloc_bitmap_alloc();
+    hwloc_bitmap_t bound = topology_usable_cpus(topology);
     if (bound == NULL) {
         return 0;
-    }
-    if (hwloc_get_cpubind(topology, bound, HWLOC_CPUBIND_PROCESS) != 0 ||
-        hwloc_bitmap_iszero(bound)) {
-        hwloc_bitmap_copy(bound, hwloc_topology_get_allowed_cpuset(topology));
     }
     int n_found = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
     int n_cores = 0;
@@ -132,6 +127,16 @@ static int count_cores(hwloc_topology_t topology)
     return n_cores;
 }
 
+hwloc_bitmap_t topology_usable_cpus(hwloc_topology_t topology)
+{
+    hwloc_bitmap_t usable = hwloc_bitmap_alloc();
+    if (usable != NULL && (hwloc_get_cpubind(topology, usable, HWLOC_CPUBIND_PROCESS) != 0 ||
+                           hwloc_bitmap_iszero(usable))) {
+        hwloc_bitmap_copy(usable, hwloc_topology_get_allowed_cpuset(topology));
+    }
+    return usable;
+}
+
 static int n_online(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -140,7 +145,7 @@ static int n_online(void)
 
 /* The topology of CPUs and caches only: asking devices takes long. Disallowed CPUs are left out by
  * hwloc. */
-static bool load(hwloc_topology_t *topology)
+bool topology_load(hwloc_topology_t *topology)
 {
     if (hwloc_topology_init(topology) != 0) {
         return false;

@@ -38,7 +38,10 @@ struct roof roofs_look(int n_threads, bool with_peaks)
     struct pool *pool = NULL;
     struct machine_bandwidth read;
     struct machine_peaks peaks;
+    struct machine_binding *binding; /* as the engine */
+    machine_bind_fastest(&binding, n_threads);
     if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
+        machine_unbind(&binding);
         return roof;
     }
     if (machine_measure_read(&read, pool, machine_stream_buffer_bytes(), READ_BUDGET_NS, NULL) ==
@@ -51,5 +54,6 @@ struct roof roofs_look(int n_threads, bool with_peaks)
         roof.int8_gops = peaks.int8.median * 1e-9;
     }
     pool_close(&pool);
+    machine_unbind(&binding);
     return roof;
 }
