@@ -157,9 +157,11 @@ typedef __m512 wide_totals[WIDE_MAX_ACTS][WIDE_VECTORS];
 
 /* What becomes of the sum of one super-block. */
 struct wide_step {
-    wide_totals *top;    /* where it is added, or put when it is the first of its sum */
-    const __m512 *start; /* NULL, or zero instead of the top */
-    int n_merges;        /* then this many lower levels of the stack are added */
+    wide_totals *top;     /* where it is added, or put when it is the first of its sum */
+    const __m512 *start;  /* NULL, or zero instead of the top */
+    int n_merges;         /* then this many lower levels of the stack are added */
+    const uint8_t *ahead; /* the rows after these, as one stream to the second-level cache */
+    int ahead_lines;      /* of it with every tile: all at once would wait for memory */
 };
 
 /* One super-block of the rows times the activations. */
@@ -229,7 +231,11 @@ TILES_INLINE void tile_acts(const struct wide_step *step, const struct wide_pane
                             const struct wide_type *type)
 {
     int a = 0;
+    const uint8_t *ahead = step->ahead;
     for (; a + 4 <= n_acts; a += 4) {
+        for (int i = 0; i < step->ahead_lines; i++, ahead += 64) {
+            __builtin_prefetch(ahead, 0, 2);
+        }
         tile_some(step, a, panel, acts, act_bytes, 4, n_vectors, type);
     }
     if (n_acts - a == 3) {
@@ -263,12 +269,18 @@ static void find_merges(int n_merges[8], int n_blocks)
 
 /* stack[0] = the sums of up to 32 rows. */
 TILES_INLINE void wide_rows(wide_totals *stack, const uint8_t *const rows[WIDE_ROWS],
-                            const int n_vectors, const uint8_t *acts, size_t act_bytes, int n_acts,
-                            int n_blocks, panel_head_fn *read_head, panel_super_fn *unpack,
-                            const struct wide_type *type)
+                            size_t row_bytes, const int n_vectors, const uint8_t *acts,
+                            size_t act_bytes, int n_acts, int n_blocks, panel_head_fn *read_head,
+                            panel_super_fn *unpack, const struct wide_type *type)
 {
     const __m512 zero = _mm512_setzero_ps();
-    struct wide_step step = {.top = stack};
+    const size_t ahead_bytes = WIDE_ROWS * type->block_bytes; /* as many as a panel takes */
+    const int n_tiles = (n_acts + WIDE_TILE - 1) / WIDE_TILE;
+    struct wide_step step = {
+        .top = stack,
+        .ahead = rows[0] + WIDE_ROWS * row_bytes,
+        .ahead_lines = ((int)ahead_bytes / 64 + n_tiles - 1) / n_tiles,
+    };
     int n_merges[8];
     find_merges(n_merges, n_blocks);
     for (int i = 0; i < 8; i++) {
@@ -282,6 +294,7 @@ TILES_INLINE void wide_rows(wide_totals *stack, const uint8_t *const rows[WIDE_R
             }
             tile_acts(&step, panel, acts + (size_t)b * sizeof(struct block_q8_k), act_bytes, n_acts,
                       n_vectors, type);
+            step.ahead += ahead_bytes;
         }
         step.top += wide_order[i] < n_blocks ? 1 - n_merges[i] : 0;
     }
@@ -301,9 +314,11 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
         }
         int n_vectors = n_rows - r > 16 ? 2 : 1;
         if (n_vectors == 2) {
-            wide_rows(stack, rows, 2, acts, act_bytes, n_acts, n_blocks, read_head, unpack, type);
+            wide_rows(stack, rows, row_bytes, 2, acts, act_bytes, n_acts, n_blocks, read_head,
+                      unpack, type);
         } else {
-            wide_rows(stack, rows, 1, acts, act_bytes, n_acts, n_blocks, read_head, unpack, type);
+            wide_rows(stack, rows, row_bytes, 1, acts, act_bytes, n_acts, n_blocks, read_head,
+                      unpack, type);
         }
         for (int a = 0; a < n_acts; a++) {
             for (int v = 0; v < n_vectors; v++) {
