@@ -11,8 +11,9 @@
 enum {
     WIDE_VECTORS = 2, /* of sixteen rows side by side */
     WIDE_ROWS = 16 * WIDE_VECTORS,
-    WIDE_TILE = 4,      /* activations of a tile */
-    WIDE_MAX_ACTS = 64, /* of one pass: what they leave behind stays in the second-level cache */
+    WIDE_TILE = 4,         /* activations of a tile */
+    WIDE_MAX_ACTS = 128,   /* of one pass: many, as each unpacks all rows anew */
+    WIDE_MAX_TERMS = 8192, /* blocks of activations whose terms are kept at a time */
 };
 
 struct wide_panel {
@@ -94,11 +95,18 @@ TILES_INLINE void chunk_wide(__m512 (*totals)[WIDE_VECTORS], const struct wide_p
     }
 }
 
+/* `ahead`: the rows after these, of which every tile fetches a part to the second-level cache. */
 TILES_INLINE void chunk_acts(__m512 (*totals)[WIDE_VECTORS], const struct wide_panel *panel,
                              int n_blocks, struct panel_acts acts, int n_acts, const int n_vectors,
-                             const struct panel_type *type)
+                             const uint8_t *ahead, const struct panel_type *type)
 {
+    const int n_tiles = (n_acts + WIDE_TILE - 1) / WIDE_TILE;
+    const int n_lines = n_blocks * WIDE_ROWS * (int)type->block_bytes / 64;
+    const int ahead_lines = (n_lines + n_tiles - 1) / n_tiles;
     for (; n_acts >= 4; n_acts -= 4, totals += 4) {
+        for (int i = 0; i < ahead_lines; i++, ahead += 64) {
+            __builtin_prefetch(ahead, 0, 2);
+        }
         chunk_wide(totals, panel, n_blocks, acts, 4, n_vectors, type);
         acts.blocks += 4 * acts.act_bytes;
         acts.terms += 4 * acts.terms_stride;
@@ -112,11 +120,13 @@ TILES_INLINE void chunk_acts(__m512 (*totals)[WIDE_VECTORS], const struct wide_p
     }
 }
 
-/* Blocks 0 .. n_blocks-1 of up to 32 rows: dst is what earlier blocks gave, or new. */
+/* Blocks 0 .. n_blocks-1 of up to 32 rows: dst is what earlier blocks gave, or new; `ahead` as in
+ * chunk_acts. */
 TILES_INLINE void wide_rows(float *dst, size_t dst_stride, int n_wanted, int is_first,
-                            const uint8_t *const rows[WIDE_ROWS], int n_blocks,
-                            struct panel_acts acts, int n_acts, panel_simple_fn *unpack,
-                            panel_scale_fn *scale, const struct panel_type *type)
+                            const uint8_t *const rows[WIDE_ROWS], const uint8_t *ahead,
+                            int n_blocks, struct panel_acts acts, int n_acts,
+                            panel_simple_fn *unpack, panel_scale_fn *scale,
+                            const struct panel_type *type)
 {
     __m512 totals[WIDE_MAX_ACTS][WIDE_VECTORS];
     int n_vectors = n_wanted > 16 ? 2 : 1;
@@ -137,12 +147,13 @@ TILES_INLINE void wide_rows(float *dst, size_t dst_stride, int n_wanted, int is_
             fill_half(&panel[v], 1, rows + 16 * v + ROWS, at, n, unpack, scale, type);
         }
         if (n_vectors == 2) {
-            chunk_acts(totals, panel, n, acts, n_acts, 2, type);
+            chunk_acts(totals, panel, n, acts, n_acts, 2, ahead, type);
         } else {
-            chunk_acts(totals, panel, n, acts, n_acts, 1, type);
+            chunk_acts(totals, panel, n, acts, n_acts, 1, ahead, type);
         }
         acts.blocks += (size_t)n * type->act_block_bytes;
         acts.terms += n;
+        ahead += (size_t)n * WIDE_ROWS * type->block_bytes;
     }
     for (int a = 0; a < n_acts; a++) {
         for (int v = 0; v < n_vectors; v++) {
@@ -156,9 +167,9 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *we
                                 int n_acts, int n_in, panel_simple_fn *unpack,
                                 panel_scale_fn *scale, const struct panel_type *type)
 {
-    struct panel_term terms[ROWS_MAX_TERMS];
+    struct panel_term terms[WIDE_MAX_TERMS];
     int n_blocks = n_in / BLOCK_ELEMS;
-    int n_at_once = ROWS_MAX_TERMS / n_acts / ROWS_CHUNK_BLOCKS * ROWS_CHUNK_BLOCKS;
+    int n_at_once = WIDE_MAX_TERMS / n_acts / ROWS_CHUNK_BLOCKS * ROWS_CHUNK_BLOCKS;
     for (int b = 0; b < n_blocks; b += n_at_once) {
         int n = n_blocks - b < n_at_once ? n_blocks - b : n_at_once;
         const uint8_t *act = acts + (size_t)b * type->act_block_bytes;
@@ -167,11 +178,13 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *we
         for (int r = 0; r < n_rows; r += WIDE_ROWS) {
             const uint8_t *rows[WIDE_ROWS];
             const uint8_t *at = weights + (size_t)b * type->block_bytes;
+            const uint8_t *ahead = weights + (size_t)(r + WIDE_ROWS) * row_bytes +
+                                   (size_t)b * type->block_bytes * WIDE_ROWS;
             for (int i = 0; i < WIDE_ROWS; i += ROWS) {
                 rows_point(rows + i, at, row_bytes, r + i, n_rows);
             }
-            wide_rows(dst + r, dst_stride, n_rows - r, b == 0, rows, n, pass, n_acts, unpack, scale,
-                      type);
+            wide_rows(dst + r, dst_stride, n_rows - r, b == 0, rows, ahead, n, pass, n_acts, unpack,
+                      scale, type);
         }
     }
 }
@@ -194,7 +207,7 @@ TILES_INLINE void simple_matmul(float *dst, size_t dst_stride, const uint8_t *we
         }                                                                                          \
         if (n_acts > 0) {                                                                          \
             avx512_decode_##name(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes,     \
-                               n_acts, n_in);                                                      \
+                                 n_acts, n_in);                                                    \
         }                                                                                          \
     }
 

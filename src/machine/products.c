@@ -14,7 +14,7 @@
 enum {
     PATTERN_ELEMS = 1 << 18, /* different weights; the buffer repeats them */
     CHUNK_ROWS = 64,         /* rows of one claim and activations of one call, as in forward/ */
-    CHUNK_ACTS = 32,
+    CHUNK_ACTS = 256,
     MIN_PASSES = 3,
     MAX_PASSES = 4096
 };
