@@ -11,7 +11,10 @@
 #include <string.h>
 
 /* Enough to reuse what is read, few enough that the scores of a long context stay in a cache. */
-enum { TILE_QUERIES = 24 };
+enum { TILE_QUERIES = 48 };
+/* Heads that share keys and values from which on turning these into integers pays: a decoded
+ * token goes the way of prefill, for the same bits, and has no more queries than these. */
+enum { INTEGERS_LEAST_GROUP = 2 };
 
 struct mix_job {
     struct forward *forward;
@@ -24,7 +27,10 @@ struct tile {
     const struct mix_job *job;
     const struct kv_cache *cache;
     int first_row, n_tokens, n_group, i_head_kv;
-    int base; /* position of the first score: of the panel that holds the first visible key */
+    int base; /* position of the first score: of the group that holds the first visible key */
+    kernel_kv_scores_fn *kv_scores;
+    kernel_kv_mix_fn *kv_mix;
+    bool by_groups; /* kv_mix takes whole groups of positions, for the same sums in every tile */
     float *scores, *out, *sums;
 };
 
@@ -32,6 +38,7 @@ static void mix_tile(void *ctx, int i_chunk, int i_thread);
 static void score_keys(const struct tile *tile, float *q_scratch);
 static void weigh(const struct tile *tile);
 static void mix_values(const struct tile *tile);
+static void mix_groups(const struct tile *tile);
 static void mix_range(const struct tile *tile, int first_token, int n_tokens, int first, int end);
 static void put_heads(const struct tile *tile);
 static int make_tiles(struct forward *forward);
@@ -83,21 +90,35 @@ static void mix_tile(void *ctx, int i_chunk, int i_thread)
     const struct attention_tile *rows = &forward->attention_tiles[i_chunk % job->n_tiles];
     size_t first_query = (size_t)i_thread * (size_t)forward->tile_rows;
     int start = first_visible(job->layer, forward->batch->positions[rows->first_row]);
+    const struct kv_cache *cache = forward->batch->caches[rows->first_row];
+    const struct kernels *k = forward->k;
+    int n_group = (int)(config->n_head / config->n_head_kv);
+    bool integers =
+        !forward->exact && n_group >= INTEGERS_LEAST_GROUP && k->kv_scores_int[cache->type] != NULL;
     const struct tile tile = {
         .job = job,
-        .cache = forward->batch->caches[rows->first_row],
+        .cache = cache,
         .first_row = rows->first_row,
         .n_tokens = rows->n_rows,
-        .n_group = (int)(config->n_head / config->n_head_kv),
+        .n_group = n_group,
         .i_head_kv = i_chunk / job->n_tiles,
-        .base = start / KERNEL_KV_PANEL * KERNEL_KV_PANEL,
+        .base = start / KERNEL_KV_GROUP * KERNEL_KV_GROUP,
+        .kv_scores = integers ? k->kv_scores_int[cache->type] : k->kv_scores[cache->type],
+        .kv_mix = integers ? k->kv_mix_int[cache->type] : k->kv_mix[cache->type],
+        .by_groups = integers,
         .scores = forward->scores + first_query * forward->scores_stride,
         .out = forward->tile_out + first_query * config->head_dim_v,
         .sums = forward->tile_sums + first_query,
     };
     score_keys(&tile, forward->tile_q + first_query * config->head_dim_k);
     weigh(&tile);
-    mix_values(&tile);
+    size_t n_queries = (size_t)tile.n_tokens * (size_t)tile.n_group;
+    memset(tile.out, 0, n_queries * config->head_dim_v * sizeof *tile.out);
+    if (tile.by_groups) {
+        mix_groups(&tile);
+    } else {
+        mix_values(&tile);
+    }
     put_heads(&tile);
 }
 
@@ -121,10 +142,9 @@ static void score_keys(const struct tile *tile, float *q_scratch)
     }
     int last = forward->batch->positions[tile->first_row] + tile->n_tokens - 1;
     int n_panels = (last - tile->base) / KERNEL_KV_PANEL + 1;
-    forward->k->kv_scores[cache->type](
-        tile->scores, forward->scores_stride, q, dim, tile->n_tokens * tile->n_group,
-        kv_cache_k(cache, tile->job->i_layer, tile->i_head_kv, tile->base),
-        KERNEL_KV_PANEL * cache->k_row_bytes, n_panels, (int)dim);
+    tile->kv_scores(tile->scores, forward->scores_stride, q, dim, tile->n_tokens * tile->n_group,
+                    kv_cache_k(cache, tile->job->i_layer, tile->i_head_kv, tile->base),
+                    KERNEL_KV_PANEL * cache->k_row_bytes, n_panels, (int)dim);
 }
 
 /* Scores to weights that still have to be divided by their sum. */
@@ -150,8 +170,6 @@ static void mix_values(const struct tile *tile)
     const struct forward *forward = tile->job->forward;
     const struct layer_weights *layer = tile->job->layer;
     const int32_t *positions = forward->batch->positions + tile->first_row;
-    size_t n_queries = (size_t)tile->n_tokens * (size_t)tile->n_group;
-    memset(tile->out, 0, n_queries * forward->config->head_dim_v * sizeof *tile->out);
     int first_shared = first_visible(layer, positions[tile->n_tokens - 1]);
     int end_shared = positions[0] + 1;
     if (first_shared > end_shared) {
@@ -167,6 +185,23 @@ static void mix_values(const struct tile *tile)
     }
 }
 
+/* All positions from `base` for all queries; a weight of 0 where a token does not see one. */
+static void mix_groups(const struct tile *tile)
+{
+    const struct forward *forward = tile->job->forward;
+    const int32_t *positions = forward->batch->positions + tile->first_row;
+    int end = positions[tile->n_tokens - 1] + 1;
+    for (int j = 0; j < tile->n_tokens * tile->n_group; j++) {
+        float *weights = tile->scores + (size_t)j * forward->scores_stride;
+        int position = positions[j / tile->n_group];
+        int n_before = first_visible(tile->job->layer, position) - tile->base;
+        memset(weights, 0, (size_t)n_before * sizeof *weights);
+        memset(weights + (position + 1 - tile->base), 0,
+               (size_t)(end - position - 1) * sizeof *weights);
+    }
+    mix_range(tile, 0, tile->n_tokens, tile->base, end);
+}
+
 /* Positions first .. end-1 for all heads of some tokens. */
 static void mix_range(const struct tile *tile, int first_token, int n_tokens, int first, int end)
 {
@@ -177,12 +212,11 @@ static void mix_range(const struct tile *tile, int first_token, int n_tokens, in
     const struct kv_cache *cache = tile->cache;
     size_t dim = forward->config->head_dim_v;
     size_t query = (size_t)first_token * (size_t)tile->n_group;
-    forward->k->kv_mix[cache->type](tile->out + query * dim, dim,
-                                    tile->scores + query * forward->scores_stride +
-                                        (first - tile->base),
-                                    forward->scores_stride, n_tokens * tile->n_group,
-                                    kv_cache_v(cache, tile->job->i_layer, tile->i_head_kv, first),
-                                    cache->v_row_bytes, end - first, (int)dim);
+    tile->kv_mix(tile->out + query * dim, dim,
+                 tile->scores + query * forward->scores_stride + (first - tile->base),
+                 forward->scores_stride, n_tokens * tile->n_group,
+                 kv_cache_v(cache, tile->job->i_layer, tile->i_head_kv, first), cache->v_row_bytes,
+                 end - first, (int)dim);
 }
 
 /* The mixed values, divided by the sums of the weights, to their place among the heads. */

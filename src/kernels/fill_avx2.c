@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table entries of the level AVX2 + FMA + F16C. */
 #include "kernels/avx2.h"
+#include "kernels/kv_int.h"
 #include "kernels/levels.h"
 
 void kernels_fill_avx2(struct kernels *out)
@@ -49,6 +50,10 @@ void kernels_fill_avx2(struct kernels *out)
     out->kv_mix[KERNEL_KV_F32] = avx2_kv_mix_f32;
     out->kv_mix[KERNEL_KV_F16] = avx2_kv_mix_f16;
     out->kv_mix[KERNEL_KV_Q8_0] = avx2_kv_mix_q8_0;
+    out->kv_scores_int[KERNEL_KV_F16] = avx2_kv_int_scores_f16;
+    out->kv_scores_int[KERNEL_KV_Q8_0] = avx2_kv_int_scores_q8_0;
+    out->kv_mix_int[KERNEL_KV_F16] = avx2_kv_int_mix_f16;
+    out->kv_mix_int[KERNEL_KV_Q8_0] = avx2_kv_int_mix_q8_0;
     out->rms_norm = avx2_rms_norm;
     out->silu_mul = avx2_silu_mul;
     out->gelu_mul = avx2_gelu_mul;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table entries of the level AVX-512 VNNI. */
 #include "kernels/avx512.h"
+#include "kernels/kv_int.h"
 #include "kernels/levels.h"
 
 void kernels_fill_avx512(struct kernels *out)
@@ -28,6 +29,10 @@ void kernels_fill_avx512(struct kernels *out)
     out->kv_mix[KERNEL_KV_F32] = avx512_kv_mix_f32;
     out->kv_mix[KERNEL_KV_F16] = avx512_kv_mix_f16;
     out->kv_mix[KERNEL_KV_Q8_0] = avx512_kv_mix_q8_0;
+    out->kv_scores_int[KERNEL_KV_F16] = avx512_kv_int_scores_f16;
+    out->kv_scores_int[KERNEL_KV_Q8_0] = avx512_kv_int_scores_q8_0;
+    out->kv_mix_int[KERNEL_KV_F16] = avx512_kv_int_mix_f16;
+    out->kv_mix_int[KERNEL_KV_Q8_0] = avx512_kv_int_mix_q8_0;
     out->silu_mul = avx512_silu_mul;
     out->gelu_mul = avx512_gelu_mul;
     out->softmax = avx512_softmax;

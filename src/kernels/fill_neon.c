@@ -34,6 +34,10 @@ void kernels_fill_neon(struct kernels *out)
     out->kv_mix[KERNEL_KV_F32] = neon_kv_mix_f32;
     out->kv_mix[KERNEL_KV_F16] = neon_kv_mix_f16;
     out->kv_mix[KERNEL_KV_Q8_0] = neon_kv_mix_q8_0;
+    for (int i = 0; i < KERNEL_N_KV; i++) { /* 16-bit products are no faster than float ones here */
+        out->kv_scores_int[i] = NULL;
+        out->kv_mix_int[i] = NULL;
+    }
     out->rms_norm = neon_rms_norm;
     out->silu_mul = neon_silu_mul;
     out->gelu_mul = neon_gelu_mul;

@@ -47,7 +47,7 @@ typedef void kernel_dequantize_fn(float *dst, const void *src, size_t n);
  *   F32, F16   (n, 16) elements
  *   Q8_0       per block of 32: (16) scales, then (32, 16) quants
  */
-enum { KERNEL_KV_PANEL = 16 };
+enum { KERNEL_KV_PANEL = 16, KERNEL_KV_BLOCK = 64, KERNEL_KV_GROUP = 64 };
 /* dst row <- n floats, rounded to nearest even; identical to ref. */
 typedef void kernel_kv_store_fn(void *dst, const float *src, int n);
 /*
@@ -64,6 +64,19 @@ typedef void kernel_kv_scores_fn(float *scores, size_t stride, const float *q, s
 typedef void kernel_kv_mix_fn(float *out, size_t stride, const float *weights, size_t w_stride,
                               int n_q, const void *rows, size_t row_bytes, int n_pos, int n);
 
+/*
+ * The same two in 16-bit integers, for caches of F16 and Q8_0 (kv_scores_int, kv_mix_int; NULL
+ * where a level has none). The integers are exact, and results identical to ref.
+ *
+ * Scores: per block of KERNEL_KV_BLOCK elements query and key are divided by their largest
+ * magnitude, times 5792, to nearest even. Tolerance that of the float kernel + 2e-4 * block length
+ * * the product of the two largest magnitudes, summed over blocks.
+ *
+ * Mix: a row of values is divided by its largest magnitude, times 4095; weights times those
+ * magnitudes by the largest of each KERNEL_KV_GROUP positions from the first one, times 8191.
+ * Tolerance that of the float kernel + 2e-4 * group length * that largest, summed over groups. A
+ * weight of 0 keeps out whatever its row holds.
+ */
 /* dst = x / sqrt(mean(x^2) + eps) * weight; dst may be x. Tolerance 1e-5 relative. */
 typedef void kernel_rms_norm_fn(float *dst, const float *x, const float *weight, int n, float eps);
 /*
@@ -88,6 +101,8 @@ struct kernels {
     kernel_kv_store_fn *kv_store[KERNEL_N_KV];
     kernel_kv_scores_fn *kv_scores[KERNEL_N_KV];
     kernel_kv_mix_fn *kv_mix[KERNEL_N_KV];
+    kernel_kv_scores_fn *kv_scores_int[KERNEL_N_KV];
+    kernel_kv_mix_fn *kv_mix_int[KERNEL_N_KV];
     kernel_rms_norm_fn *rms_norm;
     kernel_glu_fn *silu_mul, *gelu_mul;
     kernel_softmax_fn *softmax;

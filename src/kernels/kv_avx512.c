@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Scores and weighted sums of key-value cache rows, AVX-512. */
 #include "kernels/avx512.h"
+#include "kernels/kv_int.h"
 
 typedef __m512 kv_vec;
 
@@ -46,6 +47,82 @@ TILES_INLINE float kv_half(const uint8_t *p)
     return avx2_f16(p);
 }
 
+/* 32-bit sums or bits, or pairs of 16 bits. Not __m512i, arrays of which GCC 12 keeps in memory
+ * when intrinsics of 32 bits work on them. */
+typedef int kv_int __attribute__((vector_size(64)));
+
+TILES_INLINE kv_int kvi_zero(void)
+{
+    return (kv_int)_mm512_setzero_si512();
+}
+
+TILES_INLINE kv_int kvi_load(const int16_t *p)
+{
+    return (kv_int)_mm512_loadu_si512(p);
+}
+
+TILES_INLINE kv_int kvi_pair(const int16_t *p)
+{
+    return (kv_int)avx512_bytes4((const uint8_t *)p);
+}
+
+TILES_INLINE kv_int kvi_dot(kv_int a, kv_int b, kv_int sums)
+{
+    return (kv_int)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
+}
+
+TILES_INLINE kv_vec kvi_to_float(kv_int sums)
+{
+    return _mm512_cvtepi32_ps((__m512i)sums);
+}
+
+/* Of bits and the magnitude of x; a NaN is larger than everything. */
+TILES_INLINE kv_int kvi_larger(kv_int bits, kv_vec x)
+{
+    __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+    return (kv_int)_mm512_max_epi32((__m512i)bits, size);
+}
+
+TILES_INLINE float kvi_largest(kv_int bits)
+{
+    return _mm_cvtss_f32(
+        _mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32((__m512i)bits))));
+}
+
+TILES_INLINE kv_vec kvi_as_float(kv_int bits)
+{
+    return _mm512_castsi512_ps((__m512i)bits);
+}
+
+/* Lane by lane kvi_inverse_of. */
+TILES_INLINE kv_vec kvi_inverse(kv_int bits, float ints_most)
+{
+    kv_vec most = _mm512_castsi512_ps((__m512i)bits);
+    __mmask16 positive = _mm512_cmp_ps_mask(most, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return _mm512_maskz_div_ps(positive, _mm512_set1_ps(ints_most), most);
+}
+
+/* 0 where the weight is, whatever x may be. */
+TILES_INLINE kv_vec kvi_mul_nonzero(kv_vec weight, kv_vec x)
+{
+    __mmask16 some = _mm512_cmp_ps_mask(weight, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    return _mm512_maskz_mul_ps(some, weight, x);
+}
+
+/* Low 16 bits of both, side by side. */
+TILES_INLINE void kvi_store_pairs(int16_t *p, kv_vec even, kv_vec odd)
+{
+    __m512i high = _mm512_slli_epi32(_mm512_castps_si512(odd), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_castps_si512(even), high));
+}
+
+TILES_INLINE void kvi_store_low(int16_t *p, kv_vec x)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(_mm512_castps_si512(x)));
+}
+
+#define KV_INTEGERS
+
 /* Thirty-two registers: up to 24 sums, four vectors of keys or values, one of a query. */
 #define KV_KEY_PANELS(n_q)  4
 #define KV_VALUE_VECS(n_q)  4
@@ -56,3 +133,5 @@ TILES_INLINE float kv_half(const uint8_t *p)
 KV_DEFINE(avx512, f32, KERNEL_KV_F32)
 KV_DEFINE(avx512, f16, KERNEL_KV_F16)
 KV_DEFINE(avx512, q8_0, KERNEL_KV_Q8_0)
+KVI_DEFINE(avx512, f16, KERNEL_KV_F16)
+KVI_DEFINE(avx512, q8_0, KERNEL_KV_Q8_0)

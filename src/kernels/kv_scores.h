@@ -19,6 +19,14 @@ TILES_INLINE kv_vec kv_key(const uint8_t *panels, size_t panel_bytes, int v, int
     return kv_load_i8(block + at % (BLOCK_ELEMS * KERNEL_KV_PANEL) + 2 * KERNEL_KV_PANEL);
 }
 
+/* Of Q8_0: the scales of the block of element i. */
+TILES_INLINE kv_vec kv_key_scale(const uint8_t *panels, size_t panel_bytes, int v, int i)
+{
+    const uint8_t *panel = panels + (size_t)(v / KV_PANEL_VECS) * panel_bytes;
+    const uint8_t *block = panel + i / BLOCK_ELEMS * KV_Q8_PANEL_BLOCK;
+    return kv_load_f16(block + v % KV_PANEL_VECS * KV_LANES * 2);
+}
+
 /* The same place of a panel further on. */
 TILES_INLINE void kv_prefetch_key(const uint8_t *panels, size_t panel_bytes, int i_panel, int i,
                                   const enum kernel_kv type)
@@ -46,9 +54,7 @@ TILES_INLINE void kv_score_tile(float *scores, size_t stride, const float *q, si
         if (type == KERNEL_KV_Q8_0) {
             TILES_UNROLL
             for (int v = 0; v < n_vecs; v++) {
-                const uint8_t *panel = panels + (size_t)(v / KV_PANEL_VECS) * panel_bytes;
-                const uint8_t *block = panel + first / BLOCK_ELEMS * KV_Q8_PANEL_BLOCK;
-                scale[v] = kv_load_f16(block + v % KV_PANEL_VECS * KV_LANES * 2);
+                scale[v] = kv_key_scale(panels, panel_bytes, v, first);
             }
         }
         for (int i = first; i < first + step; i++) {

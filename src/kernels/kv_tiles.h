@@ -25,10 +25,36 @@ enum {
     KV_Q8_PANEL_BLOCK = KERNEL_KV_PANEL * (BLOCK_ELEMS + 2),
     KV_STREAM_QUERIES = 4,    /* no more than these read from memory rather than from a cache */
     KV_PREFETCH_BYTES = 8192, /* of values, to the second-level cache */
+    KVI_QUERIES = 48,         /* whose integers stay in the first-level cache */
+    KVI_HEAD = 256,           /* elements of each; longer heads take fewer queries */
+    KVI_COLUMNS = 64,         /* of values that are integers at a time */
 };
 
 #include "kernels/kv_mix.h"
 #include "kernels/kv_scores.h"
+#if defined(KV_INTEGERS)
+TILES_INLINE kv_vec kvi_floats(const float *p, int v)
+{
+    return kv_load((const uint8_t *)(const void *)(p + v * KV_LANES));
+}
+#include "kernels/kv_int_mix.h"
+#include "kernels/kv_int_scores.h"
+#endif
+
+/* The two kernels in integers of one type at one level. */
+#define KVI_DEFINE(level, name, type)                                                              \
+    void level##_kv_int_scores_##name(float *scores, size_t stride, const float *q,                \
+                                      size_t q_stride, int n_q, const void *panels,                \
+                                      size_t panel_bytes, int n_panels, int n)                     \
+    {                                                                                              \
+        kvi_scores(scores, stride, q, q_stride, n_q, panels, panel_bytes, n_panels, n, type);      \
+    }                                                                                              \
+    void level##_kv_int_mix_##name(float *out, size_t stride, const float *weights,                \
+                                   size_t w_stride, int n_q, const void *rows, size_t row_bytes,   \
+                                   int n_pos, int n)                                               \
+    {                                                                                              \
+        kvi_mix(out, stride, weights, w_stride, n_q, rows, row_bytes, n_pos, n, type);             \
+    }
 
 /* The two kernels of one type at one level. */
 #define KV_DEFINE(level, name, type)                                                               \

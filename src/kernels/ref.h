@@ -42,6 +42,8 @@ kernel_quantize_fn ref_quantize_q8_0, ref_quantize_q8_1, ref_quantize_q8_k;
 kernel_kv_store_fn ref_kv_store_f32, ref_kv_store_f16;
 kernel_kv_scores_fn ref_kv_scores_f32, ref_kv_scores_f16, ref_kv_scores_q8_0;
 kernel_kv_mix_fn ref_kv_mix_f32, ref_kv_mix_f16, ref_kv_mix_q8_0;
+kernel_kv_scores_fn ref_kv_int_scores_f16, ref_kv_int_scores_q8_0;
+kernel_kv_mix_fn ref_kv_int_mix_f16, ref_kv_int_mix_q8_0;
 kernel_rms_norm_fn ref_rms_norm;
 kernel_glu_fn ref_silu_mul, ref_gelu_mul;
 kernel_softmax_fn ref_softmax;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the key-value cache: stored, compared with a query, mixed by weight. */
 #include "kernels/blocks.h"
+#include "kernels/kv_int.h"
 #include "kernels/quants.h"
 #include "kernels/ref.h"
 
@@ -108,6 +109,91 @@ static inline __attribute__((always_inline)) void mix(const enum kernel_kv type,
     }
 }
 
+/* Key and query in integers, block by block. */
+TILES_INLINE void int_scores(const enum kernel_kv type, float *dst, size_t stride, const float *q,
+                             size_t q_stride, int n_q, const uint8_t *panels, size_t panel_bytes,
+                             int n_panels, int n)
+{
+    for (int at = 0; at < n_q * n_panels * KERNEL_KV_PANEL; at++) {
+        int j = at / (n_panels * KERNEL_KV_PANEL), p = at % (n_panels * KERNEL_KV_PANEL);
+        const uint8_t *panel = panels + (size_t)(p / KERNEL_KV_PANEL) * panel_bytes;
+        float score = 0.0f;
+        for (int first = 0; first < n; first += KERNEL_KV_BLOCK) {
+            int left = n - first < KERNEL_KV_BLOCK ? n - first : KERNEL_KV_BLOCK;
+            const float *query = q + (size_t)j * q_stride + first;
+            float key[KERNEL_KV_BLOCK];
+            for (int i = 0; i < left; i++) {
+                key[i] = key_element(type, panel, p % KERNEL_KV_PANEL, first + i);
+            }
+            int16_t x[KERNEL_KV_BLOCK], y[KERNEL_KV_BLOCK];
+            float most_q = kvi_most(query, left), most_k = kvi_most(key, left);
+            kvi_round(x, query, left, kvi_inverse_of(most_q, KVI_KEY_MOST));
+            kvi_round(y, key, left, kvi_inverse_of(most_k, KVI_KEY_MOST));
+            int32_t sum = 0;
+            for (int i = 0; i < left; i++) {
+                sum += x[i] * y[i];
+            }
+            float scale = most_q * (1.0f / (KVI_KEY_MOST * KVI_KEY_MOST));
+            score = fmaf((float)sum * most_k, scale, score);
+        }
+        dst[(size_t)j * stride + (size_t)p] = score;
+    }
+}
+
+/* Weights and values of a group in integers, times the magnitudes of its rows. */
+TILES_INLINE void int_mix_group(const enum kernel_kv type, float *out, const float *weights,
+                                const uint8_t *rows, size_t row_bytes, int n_pos, int n)
+{
+    float size[KERNEL_KV_GROUP], product[KERNEL_KV_GROUP];
+    for (int p = 0; p < n_pos; p++) {
+        size[p] = 0.0f;
+        for (int i = 0; i < n; i++) {
+            float pair[2] = {size[p], value_element(type, rows + (size_t)p * row_bytes, i)};
+            size[p] = kvi_most(pair, 2);
+        }
+        product[p] = weights[p] != 0.0f ? weights[p] * size[p] : 0.0f;
+    }
+    int16_t weight[KERNEL_KV_GROUP];
+    float most = kvi_most(product, n_pos);
+    kvi_round(weight, product, n_pos, kvi_inverse_of(most, KVI_WEIGHT_MOST));
+    for (int i = 0; i < n; i++) {
+        int32_t sum = 0;
+        for (int p = 0; p < n_pos; p++) {
+            float element = value_element(type, rows + (size_t)p * row_bytes, i);
+            int16_t value;
+            kvi_round(&value, &element, 1, kvi_inverse_of(size[p], KVI_VALUE_MOST));
+            sum += weight[p] * value;
+        }
+        out[i] = fmaf((float)sum, most * (1.0f / (KVI_WEIGHT_MOST * KVI_VALUE_MOST)), out[i]);
+    }
+}
+
+TILES_INLINE void int_mix(const enum kernel_kv type, float *out, size_t stride,
+                          const float *weights, size_t w_stride, int n_q, const uint8_t *rows,
+                          size_t row_bytes, int n_pos, int n)
+{
+    for (int j = 0; j < n_q; j++) {
+        for (int p = 0; p < n_pos; p += KERNEL_KV_GROUP) {
+            int left = n_pos - p < KERNEL_KV_GROUP ? n_pos - p : KERNEL_KV_GROUP;
+            int_mix_group(type, out + (size_t)j * stride, weights + (size_t)j * w_stride + p,
+                          rows + (size_t)p * row_bytes, row_bytes, left, n);
+        }
+    }
+}
+
+#define REF_INT_DEFINE(name, type)                                                                 \
+    void ref_kv_int_scores_##name(float *dst, size_t stride, const float *q, size_t q_stride,      \
+                                  int n_q, const void *panels, size_t panel_bytes, int n_panels,   \
+                                  int n)                                                           \
+    {                                                                                              \
+        int_scores(type, dst, stride, q, q_stride, n_q, panels, panel_bytes, n_panels, n);         \
+    }                                                                                              \
+    void ref_kv_int_mix_##name(float *out, size_t stride, const float *weights, size_t w_stride,   \
+                               int n_q, const void *rows, size_t row_bytes, int n_pos, int n)      \
+    {                                                                                              \
+        int_mix(type, out, stride, weights, w_stride, n_q, rows, row_bytes, n_pos, n);             \
+    }
+
 #define REF_DEFINE(name, type)                                                                     \
     void ref_kv_scores_##name(float *dst, size_t stride, const float *q, size_t q_stride, int n_q, \
                               const void *panels, size_t panel_bytes, int n_panels, int n)         \
@@ -123,3 +209,5 @@ static inline __attribute__((always_inline)) void mix(const enum kernel_kv type,
 REF_DEFINE(f32, KERNEL_KV_F32)
 REF_DEFINE(f16, KERNEL_KV_F16)
 REF_DEFINE(q8_0, KERNEL_KV_Q8_0)
+REF_INT_DEFINE(f16, KERNEL_KV_F16)
+REF_INT_DEFINE(q8_0, KERNEL_KV_Q8_0)

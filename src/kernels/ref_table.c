@@ -85,6 +85,10 @@ void kernels_fill_ref(struct kernels *out)
     out->kv_mix[KERNEL_KV_F32] = ref_kv_mix_f32;
     out->kv_mix[KERNEL_KV_F16] = ref_kv_mix_f16;
     out->kv_mix[KERNEL_KV_Q8_0] = ref_kv_mix_q8_0;
+    out->kv_scores_int[KERNEL_KV_F16] = ref_kv_int_scores_f16;
+    out->kv_scores_int[KERNEL_KV_Q8_0] = ref_kv_int_scores_q8_0;
+    out->kv_mix_int[KERNEL_KV_F16] = ref_kv_int_mix_f16;
+    out->kv_mix_int[KERNEL_KV_Q8_0] = ref_kv_int_mix_q8_0;
     out->rms_norm = ref_rms_norm;
     out->silu_mul = ref_silu_mul;
     out->gelu_mul = ref_gelu_mul;

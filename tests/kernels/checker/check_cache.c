@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_HEAD = 288, MAX_POS = 150, MAX_QUERIES = 13 };
+enum { MAX_HEAD = 288, MAX_POS = 150, MAX_QUERIES = 53 };
 
 static const enum dtype types[KERNEL_N_KV] = {DTYPE_F32, DTYPE_F16, DTYPE_Q8_0};
 
@@ -26,6 +26,7 @@ struct cache_case {
     const uint8_t *rows; /* or panels */
     size_t row_bytes;    /* from one to the next */
     int n_q, n_pos, n;   /* n_pos: of panels, whole panels */
+    bool integers;
 };
 
 static void call_store(void *argument)
@@ -57,8 +58,9 @@ static int head_size(struct checker *c, enum dtype type)
                                        : checker_range(c, 1, MAX_HEAD);
 }
 
-static void store_case(struct checker *c, int kv)
+static void store_case(struct checker *c, int kv, bool integers)
 {
+    (void)integers;
     struct guard *src = &c->guards[0], *dst = &c->guards[1];
     enum dtype type = types[kv];
     struct cache_case k = {.store = c->tested.kv_store[kv], .n = head_size(c, type)};
@@ -122,6 +124,43 @@ static float *make_floats(struct checker *c, int i_guard, int n_q, int n, size_t
     return x;
 }
 
+static double largest(const float *x, int n)
+{
+    double most = 0.0;
+    for (int i = 0; i < n; i++) {
+        most = fmax(most, fabs((double)x[i]));
+    }
+    return most;
+}
+
+/* What rounding to integers adds to the tolerance of a score. */
+static double score_rounding(const struct cache_case *k, int j, int p)
+{
+    double rounding = 0.0;
+    for (int i = 0; k->integers && i < k->n; i += KERNEL_KV_BLOCK) {
+        int n = k->n - i < KERNEL_KV_BLOCK ? k->n - i : KERNEL_KV_BLOCK;
+        rounding +=
+            2e-4 * n * largest(plain[p] + i, n) * largest(k->in + (size_t)j * k->in_stride + i, n);
+    }
+    return rounding;
+}
+
+/* The same of a weighted sum. */
+static double mix_rounding(const struct cache_case *k, int j)
+{
+    double rounding = 0.0;
+    for (int p = 0; k->integers && p < k->n_pos; p += KERNEL_KV_GROUP) {
+        int n = k->n_pos - p < KERNEL_KV_GROUP ? k->n_pos - p : KERNEL_KV_GROUP;
+        double most = 0.0;
+        for (int i = p; i < p + n; i++) {
+            double weight = (double)k->in[(size_t)j * k->in_stride + (size_t)i];
+            most = fmax(most, fabs(weight) * largest(plain[i], k->n));
+        }
+        rounding += 2e-4 * n * most;
+    }
+    return rounding;
+}
+
 static bool scores_close(struct checker *c, const struct cache_case *k)
 {
     bool ok = true;
@@ -134,7 +173,8 @@ static bool scores_close(struct checker *c, const struct cache_case *k)
                 sum += product;
                 size += fabs(product);
             }
-            ok &= checker_close(c, k->out[(size_t)j * k->out_stride + (size_t)p], sum, 1e-5 * size);
+            ok &= checker_close(c, k->out[(size_t)j * k->out_stride + (size_t)p], sum,
+                                1e-5 * size + score_rounding(k, j, p));
         }
     }
     return ok;
@@ -158,9 +198,24 @@ static void scores_alone(struct checker *c, const struct cache_case *k)
                   "bits depend on the number of queries or positions");
 }
 
-static void scores_case(struct checker *c, int kv)
+/* The integers of all levels give the bits of the reference. */
+static void scores_same(struct checker *c, const struct cache_case *k, kernel_kv_scores_fn *ref)
 {
-    struct cache_case k = {.scores = c->tested.kv_scores[kv], .n = head_size(c, types[kv])};
+    static float wanted[MAX_POS];
+    bool same = true;
+    for (int j = 0; j < k->n_q; j++) {
+        ref(wanted, 0, k->in + (size_t)j * k->in_stride, 0, 1, k->rows, k->row_bytes,
+            k->n_pos / KERNEL_KV_PANEL, k->n);
+        same &= memcmp(k->out + (size_t)j * k->out_stride, wanted,
+                       (size_t)k->n_pos * sizeof(float)) == 0;
+    }
+    checker_count(c, same, "bits differ from the reference");
+}
+
+static void scores_case(struct checker *c, int kv, bool integers)
+{
+    struct cache_case k = {.n = head_size(c, types[kv]), .integers = integers};
+    k.scores = integers ? c->tested.kv_scores_int[kv] : c->tested.kv_scores[kv];
     k.n_pos = KERNEL_KV_PANEL * checker_range(c, 1, MAX_POS / KERNEL_KV_PANEL);
     k.n_q = checker_range(c, 1, MAX_QUERIES);
     make_rows(c, &k, kv, true);
@@ -174,6 +229,9 @@ static void scores_case(struct checker *c, int kv)
     if (sound) {
         checker_count(c, scores_close(c, &k), "result is off");
         scores_alone(c, &k);
+        if (integers) {
+            scores_same(c, &k, c->ref.kv_scores_int[kv]);
+        }
     }
 }
 
@@ -181,6 +239,7 @@ static bool mix_close(struct checker *c, const struct cache_case *k, const float
 {
     bool ok = true;
     for (int j = 0; j < k->n_q; j++) {
+        double rounding = mix_rounding(k, j);
         for (int i = 0; i < k->n; i++) {
             size_t at = (size_t)j * k->out_stride + (size_t)i;
             double sum = (double)before[at], size = fabs(sum);
@@ -190,7 +249,7 @@ static bool mix_close(struct checker *c, const struct cache_case *k, const float
                 sum += product;
                 size += fabs(product);
             }
-            ok &= checker_close(c, k->out[at], sum, 1e-5 * size);
+            ok &= checker_close(c, k->out[at], sum, 1e-5 * size + rounding);
         }
     }
     return ok;
@@ -201,6 +260,7 @@ static void mix_alone(struct checker *c, const struct cache_case *k, const float
 {
     struct cache_case part = *k;
     int j = checker_range(c, 0, k->n_q - 1), first = checker_range(c, 0, k->n_pos);
+    first = k->integers ? first / KERNEL_KV_GROUP * KERNEL_KV_GROUP : first;
     size_t bytes = (size_t)k->n * sizeof(float);
     part.n_q = 1;
     part.in += (size_t)j * k->in_stride;
@@ -217,10 +277,26 @@ static void mix_alone(struct checker *c, const struct cache_case *k, const float
                   "bits depend on the number of queries or positions");
 }
 
-static void mix_case(struct checker *c, int kv)
+static void mix_same(struct checker *c, const struct cache_case *k, const float *before,
+                     kernel_kv_mix_fn *ref)
+{
+    static float wanted[MAX_HEAD];
+    bool same = true;
+    for (int j = 0; j < k->n_q; j++) {
+        size_t bytes = (size_t)k->n * sizeof(float);
+        memcpy(wanted, before + (size_t)j * k->out_stride, bytes);
+        ref(wanted, 0, k->in + (size_t)j * k->in_stride, 0, 1, k->rows, k->row_bytes, k->n_pos,
+            k->n);
+        same &= memcmp(k->out + (size_t)j * k->out_stride, wanted, bytes) == 0;
+    }
+    checker_count(c, same, "bits differ from the reference");
+}
+
+static void mix_case(struct checker *c, int kv, bool integers)
 {
     static float before[MAX_QUERIES * (MAX_HEAD + 2)];
-    struct cache_case k = {.mix = c->tested.kv_mix[kv], .n = head_size(c, types[kv])};
+    struct cache_case k = {.n = head_size(c, types[kv]), .integers = integers};
+    k.mix = integers ? c->tested.kv_mix_int[kv] : c->tested.kv_mix[kv];
     k.n_pos = checker_range(c, 1, checker_range(c, 1, MAX_POS));
     k.n_q = checker_range(c, 1, MAX_QUERIES);
     make_rows(c, &k, kv, false);
@@ -235,6 +311,9 @@ static void mix_case(struct checker *c, int kv)
     if (sound) {
         checker_count(c, mix_close(c, &k, before), "result is off");
         mix_alone(c, &k, before);
+        if (integers) {
+            mix_same(c, &k, before, c->ref.kv_mix_int[kv]);
+        }
     }
 }
 
@@ -245,18 +324,21 @@ void check_cache(struct checker *c)
         struct {
             bool present;
             const char *kind;
-            void (*check)(struct checker *, int);
+            void (*check)(struct checker *, int, bool);
+            bool integers;
         } kernels[] = {
-            {c->tested.kv_store[kv] != NULL, "kv_store", store_case},
-            {c->tested.kv_scores[kv] != NULL, "kv_scores", scores_case},
-            {c->tested.kv_mix[kv] != NULL, "kv_mix", mix_case},
+            {c->tested.kv_store[kv] != NULL, "kv_store", store_case, false},
+            {c->tested.kv_scores[kv] != NULL, "kv_scores", scores_case, false},
+            {c->tested.kv_mix[kv] != NULL, "kv_mix", mix_case, false},
+            {c->tested.kv_scores_int[kv] != NULL, "kv_scores_int", scores_case, true},
+            {c->tested.kv_mix_int[kv] != NULL, "kv_mix_int", mix_case, true},
         };
         for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
             if (!kernels[i].present || !checker_begin(c, kernels[i].kind, type)) {
                 continue;
             }
             for (int k = 0; k < 4 * c->n_cases; k++) {
-                kernels[i].check(c, kv);
+                kernels[i].check(c, kv, kernels[i].integers);
             }
             checker_end(c);
         }

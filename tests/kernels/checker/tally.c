@@ -141,6 +141,8 @@ void checker_own_kernels(struct kernels *own, const char *level)
         DROP(own, &weaker, kv_store[i]);
         DROP(own, &weaker, kv_scores[i]);
         DROP(own, &weaker, kv_mix[i]);
+        DROP(own, &weaker, kv_scores_int[i]);
+        DROP(own, &weaker, kv_mix_int[i]);
     }
     DROP(own, &weaker, quantize_q8_0);
     DROP(own, &weaker, quantize_q8_1);
