@@ -17,9 +17,7 @@ enum {
     MAX_SUMS = 1024, /* chunks between two additions to the result */
     MAX_ACTS = ROWS_PANEL_ACTS - 1,
 
-    /* Bytes ahead: far to the second level, whose many buffers hide memory, near to the first. */
-    PREFETCH_L2 = 6144,
-    PREFETCH_L1 = 768,
+    PREFETCH = 16384, /* bytes ahead, to the second level, which has enough requests in flight */
 };
 
 /* One activation. Floats and sums lie as chunks become lanes: after the last one the first again.
@@ -142,8 +140,7 @@ TILES_INLINE void prefetch_chunk(const uint8_t *here, const int i, const struct 
     const size_t bytes = CHUNK * type->block_bytes, first = ((size_t)i * bytes + 63) / 64 * 64;
     TILES_UNROLL
     for (size_t line = first; line < (size_t)(i + 1) * bytes; line += 64) {
-        _mm_prefetch((const char *)here + line + PREFETCH_L2, _MM_HINT_T1);
-        _mm_prefetch((const char *)here + line + PREFETCH_L1, _MM_HINT_T0);
+        _mm_prefetch((const char *)here + line + PREFETCH, _MM_HINT_T1);
     }
 }
 
@@ -226,8 +223,9 @@ TILES_INLINE __m512i prepare_four(struct simple_act *out, int i_chunk, const int
     const size_t bytes = type->act_block_bytes;
     const int has_min = bytes == sizeof(struct block_q8_1);
     const size_t skip = has_min ? 4 : 2;
-    uint8_t spare[4 * sizeof(struct block_q8_1)] = {0};
+    uint8_t spare[4 * sizeof(struct block_q8_1)];
     if (n < 4) {
+        memset(spare, 0, sizeof spare);
         blocks = memcpy(spare, blocks, n > 0 ? (size_t)n * bytes : 0);
     }
     __m512i a = _mm512_inserti64x4(_mm512_castsi256_si512(avx2_load(blocks + skip)),

@@ -24,6 +24,7 @@ enum decode_order {
     DECODE_IN_ORDER, /* 0 .. 63, 64 .. 127 */
     DECODE_BY_32,    /* 0 .. 31 and 64 .. 95, the others */
     DECODE_BY_16,    /* 0 .. 15, 32 .. 47, ..., the others */
+    DECODE_BY_RUN,   /* of all 256, half h: 64h .. 64h + 31 and those 128 on, the next 32 of both */
 };
 
 typedef void decode_head_fn(struct decode_head *head, const uint8_t *blocks, const int n);
@@ -269,28 +270,28 @@ TILES_INLINE void decode_quants_q2_k(__m512i *low, __m512i *high, const uint8_t 
 {
     const struct block_q2_k *b = (const void *)block;
     const __m512i three = _mm512_set1_epi8(3);
-    __m512i packed = _mm512_broadcast_i64x4(avx2_load(b->qs + 32 * half));
-    *low = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(0, 2)), three);
-    *high = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(4, 6)), three);
+    __m512i packed = decode_load(b->qs);
+    *low = half == 0 ? packed : _mm512_srli_epi16(packed, 4);
+    *low = _mm512_and_si512(*low, three);
+    *high = _mm512_and_si512(_mm512_srli_epi16(packed, half == 0 ? 2 : 6), three);
 }
 
-/* 0 .. 7, offset 4. */
+/* 0 .. 7, offset 4; bits 0 .. 3 of `mask`, those 4 .. 7 for the second half, go to bit 2. */
 TILES_INLINE void decode_quants_q3_k(__m512i *low, __m512i *high, const uint8_t *block,
                                      const int half)
 {
     const struct block_q3_k *b = (const void *)block;
     const __m512i three = _mm512_set1_epi8(3), four = _mm512_set1_epi8(4);
-    __m512i packed = _mm512_broadcast_i64x4(avx2_load(b->qs + 32 * half));
+    __m512i packed = decode_load(b->qs);
     __m512i mask = _mm512_broadcast_i64x4(avx2_load(b->hmask));
-    /* bits 4h .. 4h + 3 of the mask to bit 2 */
-    __m512i bit0 = half == 0 ? _mm512_sllv_epi16(mask, decode_counts(2, 1))
-                             : _mm512_srlv_epi16(mask, decode_counts(2, 3));
-    __m512i bit2 = half == 0 ? _mm512_srlv_epi16(mask, decode_counts(0, 1))
-                             : _mm512_srlv_epi16(mask, decode_counts(4, 5));
-    __m512i two0 = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(0, 2)), three);
-    __m512i two2 = _mm512_and_si512(_mm512_srlv_epi16(packed, decode_counts(4, 6)), three);
-    *low = decode_or_and(two0, bit0, four);
-    *high = decode_or_and(two2, bit2, four);
+    mask = _mm512_srlv_epi16(mask, decode_counts(0, 4));
+    *low = half == 0 ? packed : _mm512_srli_epi16(packed, 4);
+    *high = _mm512_srli_epi16(packed, half == 0 ? 2 : 6);
+    *low = decode_or_and(_mm512_and_si512(*low, three),
+                         half == 0 ? _mm512_slli_epi16(mask, 2) : mask, four);
+    *high =
+        decode_or_and(_mm512_and_si512(*high, three),
+                      half == 0 ? _mm512_slli_epi16(mask, 1) : _mm512_srli_epi16(mask, 1), four);
 }
 
 /* Offset 128. */

@@ -58,8 +58,16 @@ TILES_INLINE void prepare_act(struct decode_act *out, const struct block_q8_k *b
 {
     const size_t n_sums = type->group == 32 ? 8 : 16;
     for (int b = 0; b < n; b++) {
-        order_half(out->qs[b], blocks[b].qs, type->order);
-        order_half(out->qs[b] + 128, blocks[b].qs + 128, type->order);
+        for (int i = 0; i < 4 && type->order == DECODE_BY_RUN; i++) {
+            const int8_t *from = blocks[b].qs + 32 * i;
+            __m512i run = _mm512_castsi256_si512(avx2_load(from));
+            run = _mm512_inserti64x4(run, avx2_load(from + 128), 1);
+            _mm512_store_si512(out->qs[b] + 64 * i, run);
+        }
+        if (type->order != DECODE_BY_RUN) {
+            order_half(out->qs[b], blocks[b].qs, type->order);
+            order_half(out->qs[b] + 128, blocks[b].qs + 128, type->order);
+        }
         __m256i sums = avx2_load(blocks[b].bsums);
         int16_t *to = out->sums + (size_t)b * n_sums;
         if (type->group == 32) { /* 32 * 127 * 2 fits 16 bits */
@@ -80,6 +88,9 @@ TILES_INLINE void prepare_act(struct decode_act *out, const struct block_q8_k *b
 TILES_INLINE long long scale_at(const int i, const int half, const struct decode_type *type)
 {
     const int lane = i / 2, is_high = i % 2;
+    if (type->order == DECODE_BY_RUN) { /* as index of words, of all sixteen */
+        return 0x0001000100010001 * (lane / 2 * 8 + 4 * half + 2 * is_high + lane % 2);
+    }
     const int word = type->order == DECODE_IN_ORDER ? lane + 4 * is_high
                      : type->order == DECODE_BY_32  ? 4 * half + lane / 2 * 2 + is_high
                                                     : 4 * half + lane;
@@ -90,12 +101,15 @@ TILES_INLINE long long scale_at(const int i, const int half, const struct decode
 TILES_INLINE __m512i half_scales(const int16_t *scales, const int half,
                                  const struct decode_type *type)
 {
+    const __m512i at =
+        _mm512_setr_epi64(scale_at(0, half, type), scale_at(1, half, type), scale_at(2, half, type),
+                          scale_at(3, half, type), scale_at(4, half, type), scale_at(5, half, type),
+                          scale_at(6, half, type), scale_at(7, half, type));
+    if (type->order == DECODE_BY_RUN) {
+        return _mm512_permutexvar_epi16(at, _mm512_castsi256_si512(avx2_load(scales)));
+    }
     __m128i words = avx2_load128(scales + (type->group == 32 ? 0 : 8 * half));
-    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(words),
-                               _mm512_setr_epi64(scale_at(0, half, type), scale_at(1, half, type),
-                                                 scale_at(2, half, type), scale_at(3, half, type),
-                                                 scale_at(4, half, type), scale_at(5, half, type),
-                                                 scale_at(6, half, type), scale_at(7, half, type)));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(words), at);
 }
 
 /* sum[a * ROWS] += sixteen lanes to be added up: scales times products of half a block. */
@@ -340,8 +354,8 @@ TILES_INLINE void decode_matmul(float *dst, size_t dst_stride, const uint8_t *we
         }                                                                                          \
     }
 
-DECODE(q2_k, .group = 16, .has_min = 1)
-DECODE(q3_k, .group = 16, .offset_shift = 2)
+DECODE(q2_k, .order = DECODE_BY_RUN, .group = 16, .has_min = 1)
+DECODE(q3_k, .order = DECODE_BY_RUN, .group = 16, .offset_shift = 2)
 DECODE(q4_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
 DECODE(q5_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
 DECODE(q6_k, .group = 16, .offset_shift = 5)
