@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the AVX-512 files only: four blocks of 32 of one row taken apart for few activations.
- * Blocks are an odd number of words apart, so a permutation of words brings the quants of all four,
- * scales or fifth bits out of two whole loads. Nothing is read beyond the four blocks.
+ * Inside the AVX-512 files only: four blocks of 32 of one row taken apart for few activations. A
+ * permutation of words brings the quants of all four, or their scales and fifth bits, out of two
+ * whole loads. Nothing is read beyond the four blocks.
  */
 #ifndef KERNELS_DECODE_SIMPLE_H
 #define KERNELS_DECODE_SIMPLE_H
