@@ -10,10 +10,7 @@
 
 enum {
     MAX_PRODUCTS = 4,
-    CHUNKS_PER_THREAD = 4,
-    /* With few activations memory is the limit, and threads are to end together. */
-    FEW_ACTS = 16,
-    FEW_ACTS_MAX_ROWS = 64,
+    CHUNKS_PER_THREAD = 8,
     ROWS_MULTIPLE = 32, /* rows that kernels take at once */
 };
 
@@ -84,12 +81,10 @@ void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
 
 int linear_chunk_rows(const struct forward *forward, int n_total)
 {
-    bool few = forward->batch->n_rows < FEW_ACTS;
-    int most = few ? FEW_ACTS_MAX_ROWS : LINEAR_MAX_ROWS;
-    int n_chunks = forward->n_threads * (few ? CHUNKS_PER_THREAD : 2 * CHUNKS_PER_THREAD);
+    int n_chunks = forward->n_threads * CHUNKS_PER_THREAD;
     int rows = n_total / n_chunks;
     rows = rows < ROWS_MULTIPLE ? rows / 4 * 4 : rows / ROWS_MULTIPLE * ROWS_MULTIPLE;
-    return rows < 4 ? 4 : rows > most ? most : rows;
+    return rows < 4 ? 4 : rows > LINEAR_MAX_ROWS ? LINEAR_MAX_ROWS : rows;
 }
 
 int linear_act_block(int n_acts)
