@@ -12,8 +12,9 @@
 
 /* Enough to reuse what is read, few enough that the scores of a long context stay in a cache. */
 enum { TILE_QUERIES = 48 };
-/* Heads that share keys and values from which on turning these into integers pays: a decoded
- * token goes the way of prefill, for the same bits, and has no more queries than these. */
+/* Where the output is rounded to 8 bits anyway, integers may do. Heads that share keys and values
+ * from which on turning these into integers pays: a decoded token goes the way of prefill, for the
+ * same bits, and has no more queries than these. */
 enum { INTEGERS_LEAST_GROUP = 2 };
 
 struct mix_job {
@@ -93,8 +94,8 @@ static void mix_tile(void *ctx, int i_chunk, int i_thread)
     const struct kv_cache *cache = forward->batch->caches[rows->first_row];
     const struct kernels *k = forward->k;
     int n_group = (int)(config->n_head / config->n_head_kv);
-    bool integers =
-        !forward->exact && n_group >= INTEGERS_LEAST_GROUP && k->kv_scores_int[cache->type] != NULL;
+    bool integers = acts_format(forward, job->layer->attn_output.type) != ACT_F32 &&
+                    n_group >= INTEGERS_LEAST_GROUP && k->kv_scores_int[cache->type] != NULL;
     const struct tile tile = {
         .job = job,
         .cache = cache,

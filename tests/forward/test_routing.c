@@ -56,7 +56,8 @@ static struct routes *routes_of(const struct fixture_case *test, int n_threads, 
     routes->n_expert = (int)info->n_expert;
     routes->n_used = (int)info->n_expert_used;
     routes->n_layer = (int)info->n_layer;
-    routes->renormalised = strcmp(info->architecture, "llama") == 0;
+    routes->renormalised =
+        strcmp(info->architecture, "llama") == 0 || strcmp(info->architecture, "qwen3moe") == 0;
     assert_true(routes->n_layer <= MAX_LAYERS && routes->n_used <= MAX_USED);
 
     int32_t tokens[FIXTURE_N_TOKENS];

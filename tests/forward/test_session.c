@@ -142,8 +142,8 @@ static void check_caches(const struct fixture_case *test)
 {
     static const struct {
         enum mscope_kv_type kv;
-        double max_rms;
-    } small[] = {{MSCOPE_KV_F16, 0.02}, {MSCOPE_KV_Q8_0, 0.2}};
+        double max_rms, max_rms_moe; /* where an expert may change */
+    } small[] = {{MSCOPE_KV_F16, 0.02, 0.05}, {MSCOPE_KV_Q8_0, 0.2, 0.2}};
     if (!test->exact) {
         return;
     }
@@ -155,11 +155,13 @@ static void check_caches(const struct fixture_case *test)
     struct mscope_session *full = fixture_session(&fixture, MSCOPE_KV_F32);
     float *expected = fixture_prefill(&fixture, full, tokens, FIXTURE_N_TOKENS);
     uint64_t n_bytes = mscope_session_kv_bytes(full);
+    bool is_moe = mscope_model_get_info(fixture.model)->n_expert > 0;
     for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
         struct mscope_session *session = fixture_session(&fixture, small[i].kv);
         float *logits = fixture_prefill(&fixture, session, tokens, FIXTURE_N_TOKENS);
         struct fixture_distance distance = fixture_distance(logits, expected, n);
-        if (!(distance.rms > 0 && distance.rms <= small[i].max_rms)) {
+        double max_rms = is_moe ? small[i].max_rms_moe : small[i].max_rms;
+        if (!(distance.rms > 0 && distance.rms <= max_rms)) {
             fail_msg("%s %s: cache type %d moves the logits by rms %g", test->shape, test->recipe,
                      (int)small[i].kv, distance.rms);
         }
