@@ -16,8 +16,6 @@ enum {
     MAX_CHUNKS = 64, /* of a row and its activations that are prepared at a time */
     MAX_SUMS = 1024, /* chunks between two additions to the result */
     MAX_ACTS = ROWS_PANEL_ACTS - 1,
-
-    PREFETCH = 16384, /* bytes ahead, to the second level, which has enough requests in flight */
 };
 
 /* One activation. Floats and sums lie as chunks become lanes: after the last one the first again.
@@ -134,16 +132,6 @@ TILES_INLINE const uint8_t *walk_next(struct walk *walk, int *i_chunk, const int
     return at;
 }
 
-/* The lines that begin in chunk i of a step at `here`, ahead. */
-TILES_INLINE void prefetch_chunk(const uint8_t *here, const int i, const struct panel_type *type)
-{
-    const size_t bytes = CHUNK * type->block_bytes, first = ((size_t)i * bytes + 63) / 64 * 64;
-    TILES_UNROLL
-    for (size_t line = first; line < (size_t)(i + 1) * bytes; line += 64) {
-        _mm_prefetch((const char *)here + line + PREFETCH, _MM_HINT_T1);
-    }
-}
-
 /* Chunks 4s .. 4s + 3 of the group. */
 TILES_INLINE void step(struct group *group, int s, struct walk *walk, const struct simple_act *acts,
                        const int n_acts, decode_four_fn *unpack, const struct panel_type *type)
@@ -157,7 +145,7 @@ TILES_INLINE void step(struct group *group, int s, struct walk *walk, const stru
         int i_chunk;
         const uint8_t *chunk = walk_next(walk, &i_chunk, i);
         struct decode_four four[2];
-        prefetch_chunk(here, i, type);
+        tiles_prefetch_piece(here, i, CHUNK * type->block_bytes);
         TILES_UNROLL
         for (int h = 0; h < 2; h++) {
             unpack(&four[h], chunk + (size_t)h * 4 * type->block_bytes);

@@ -154,14 +154,10 @@ TILES_INLINE void decode_head_q5_k(struct decode_head *head, const uint8_t *bloc
     decode_head_q45_k(head, blocks, sizeof(struct block_q5_k), n);
 }
 
+/* The scales are taken with the quants. */
 TILES_INLINE void decode_head_q6_k(struct decode_head *head, const uint8_t *blocks, const int n)
 {
     const struct block_q6_k *block = (const void *)blocks;
-    TILES_UNROLL
-    for (int b = 0; b < n; b++) {
-        __m256i scales = _mm256_cvtepi8_epi16(avx2_load128(block[b].scales));
-        _mm256_store_si256((__m256i *)(void *)head->scales[b], scales);
-    }
     decode_scales_at(head, block->d, sizeof *block, n);
 }
 

@@ -7,82 +7,10 @@
  * AVX2 in the same order, so all levels and paths give the same bits.
  */
 #include "kernels/avx512.h"
+#include "kernels/decode_act.h"
 #include "kernels/decode_super.h"
 
-enum {
-    DECODE_BLOCKS = 32, /* blocks of an activation that are prepared at a time */
-    DECODE_ROWS = 64,   /* rows that pass over them */
-
-    /* Bytes ahead, to the second level only: what is asked for the first level takes its few
-     * buffers from what comes from memory. */
-    DECODE_PREFETCH = 16384,
-};
-
-/* What the compiler sees of a type as constants. */
-struct decode_type {
-    size_t block_bytes;
-    enum decode_order order;
-    int group;        /* elements that share a scale: 16 or 32 */
-    int has_min;      /* else: */
-    int offset_shift; /* what is taken off the bytes is 1 << offset_shift */
-    int is_wide;      /* sums of four products need more than 16 bits */
-};
-
-/* Blocks of one activation, aligned and in the order of the quants. */
-struct decode_act {
-    _Alignas(64) int8_t qs[DECODE_BLOCKS][SUPER_BLOCK_ELEMS];
-    _Alignas(64) int16_t sums[DECODE_BLOCKS * 16]; /* of each group: 8 or 16 a block */
-    float d[DECODE_BLOCKS];
-};
-
-/* 128 elements to the order of the low and high vectors. */
-TILES_INLINE void order_half(int8_t *dst, const int8_t *src, const enum decode_order order)
-{
-    const __m512i by_32_low = _mm512_setr_epi64(0, 1, 2, 3, 8, 9, 10, 11);
-    const __m512i by_32_high = _mm512_setr_epi64(4, 5, 6, 7, 12, 13, 14, 15);
-    const __m512i by_16_low = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
-    const __m512i by_16_high = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
-    __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
-    __m512i low = a, high = b;
-    if (order != DECODE_IN_ORDER) {
-        low = _mm512_permutex2var_epi64(a, order == DECODE_BY_32 ? by_32_low : by_16_low, b);
-        high = _mm512_permutex2var_epi64(a, order == DECODE_BY_32 ? by_32_high : by_16_high, b);
-    }
-    _mm512_store_si512(dst, low);
-    _mm512_store_si512(dst + 64, high);
-}
-
-/* n blocks; up to the next multiple of eight the others are zero. */
-TILES_INLINE void prepare_act(struct decode_act *out, const struct block_q8_k *blocks, int n,
-                              const struct decode_type *type)
-{
-    const size_t n_sums = type->group == 32 ? 8 : 16;
-    for (int b = 0; b < n; b++) {
-        for (int i = 0; i < 4 && type->order == DECODE_BY_RUN; i++) {
-            const int8_t *from = blocks[b].qs + 32 * i;
-            __m512i run = _mm512_castsi256_si512(avx2_load(from));
-            run = _mm512_inserti64x4(run, avx2_load(from + 128), 1);
-            _mm512_store_si512(out->qs[b] + 64 * i, run);
-        }
-        if (type->order != DECODE_BY_RUN) {
-            order_half(out->qs[b], blocks[b].qs, type->order);
-            order_half(out->qs[b] + 128, blocks[b].qs + 128, type->order);
-        }
-        __m256i sums = avx2_load(blocks[b].bsums);
-        int16_t *to = out->sums + (size_t)b * n_sums;
-        if (type->group == 32) { /* 32 * 127 * 2 fits 16 bits */
-            __m256i pairs = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
-            _mm_store_si128((__m128i *)(void *)to, _mm256_cvtepi32_epi16(pairs));
-        } else {
-            _mm256_store_si256((__m256i *)(void *)to, sums);
-        }
-        out->d[b] = block_f32(blocks[b].d);
-    }
-    for (int b = n; b % ROWS != 0; b++) {
-        memset(out->sums + (size_t)b * n_sums, 0, n_sums * sizeof *out->sums);
-        out->d[b] = 0.0f;
-    }
-}
+enum { DECODE_ROWS = 64 }; /* that pass over the prepared blocks */
 
 /* A scale four times, as shuffle control: that of quadword i (0 .. 7) of the packed sums. */
 TILES_INLINE long long scale_at(const int i, const int half, const struct decode_type *type)
@@ -137,22 +65,17 @@ TILES_INLINE void dot_half(__m512i *sum, const uint8_t *block, const int half,
     }
 }
 
-/* The lines that begin in a block, counted from the block 0: each line is asked for once. */
-TILES_INLINE void prefetch_block(const uint8_t *block, const int i_block, const size_t block_bytes)
-{
-    size_t start = (size_t)i_block * block_bytes;
-    for (size_t line = (start + 63) / 64 * 64; line < start + block_bytes; line += 64) {
-        _mm_prefetch((const char *)block + (line - start) + DECODE_PREFETCH, _MM_HINT_T1);
-    }
-}
-
-TILES_INLINE void dot_block(__m512i *sum, const uint8_t *block, const struct decode_head *head,
+TILES_INLINE void dot_block(__m512i *sum, const uint8_t *block, struct decode_head *head,
                             int i_head, const struct decode_act *acts, int i_block,
                             const int n_acts, decode_quants_fn *unpack,
                             const struct decode_type *type)
 {
-    prefetch_block(block, i_head, type->block_bytes);
-    const int16_t *scales = head->scales[i_head];
+    tiles_prefetch_piece(block - (size_t)i_head * type->block_bytes, i_head, type->block_bytes);
+    int16_t *scales = head->scales[i_head];
+    if (type->scales_at > 0) {
+        __m256i words = _mm256_cvtepi8_epi16(avx2_load128(block + type->scales_at));
+        _mm256_store_si256((__m256i *)(void *)scales, words);
+    }
     dot_half(sum, block, 0, scales, acts, i_block, n_acts, unpack, type);
     dot_half(sum, block, 1, scales, acts, i_block, n_acts, unpack, type);
 }
@@ -223,7 +146,9 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
 {
     struct decode_head head;
     __m512i sums[ROWS_PANEL_ACTS - 1][ROWS];
-    read_head(&head, blocks, n);
+    if (type->scales_at == 0) {
+        read_head(&head, blocks, n);
+    }
     __asm__(""
             : "+m"(head.scales)); /* read back by broadcasts, not by shuffles of what was stored */
     TILES_UNROLL
@@ -241,6 +166,9 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
             dot_block(&sums[0][b], blocks + (size_t)b * type->block_bytes, &head, b, acts,
                       first + b, n_acts, unpack, type);
         }
+    }
+    if (type->scales_at > 0) {
+        read_head(&head, blocks, n);
     }
     const int n_sums = type->group == 32 ? 8 : 16;
     TILES_UNROLL
@@ -322,7 +250,7 @@ TILES_INLINE void decode_matmul(float *dst, size_t dst_stride, const uint8_t *we
             int n = n_blocks - b < DECODE_BLOCKS ? n_blocks - b : DECODE_BLOCKS;
             for (int a = 0; a < n_acts && (r == 0 || n_blocks > DECODE_BLOCKS); a++) {
                 const void *act = acts + (size_t)a * act_bytes;
-                prepare_act(&prepared[a], (const struct block_q8_k *)act + b, n, type);
+                prepare_act(&prepared[a], (const struct block_q8_k *)act + b, n, n, type);
             }
             decode_rows(totals, weights + (size_t)r * row_bytes + (size_t)b * type->block_bytes,
                         row_bytes, n_now, n, prepared, n_acts, read_head, unpack, type);
@@ -335,6 +263,50 @@ TILES_INLINE void decode_matmul(float *dst, size_t dst_stride, const uint8_t *we
     }
 }
 
+/* Blocks after which both rows and groups of eight begin anew, if so many can be prepared, or 0. */
+TILES_INLINE int short_period(int n_in, size_t row_bytes, const struct decode_type *type)
+{
+    const int n_blocks = n_in / SUPER_BLOCK_ELEMS;
+    int period = n_blocks;
+    while (period % ROWS != 0) {
+        period += n_blocks;
+    }
+    bool is_short = n_blocks < ROWS && row_bytes == (size_t)n_blocks * type->block_bytes;
+    return is_short && period <= DECODE_BLOCKS ? period : 0;
+}
+
+/* Rows of less than eight blocks, without padding between them, as one sequence of blocks: a lane
+ * is a block's term, and a row's sum that of its lanes and zeros, as if it had been alone. */
+TILES_INLINE void decode_short(float *dst, const uint8_t *weights, int n_rows, const void *act,
+                               int n_in, const int period, decode_head_fn *read_head,
+                               decode_quants_fn *unpack, const struct decode_type *type)
+{
+    struct decode_act prepared;
+    float terms[DECODE_ROWS * ROWS];
+    const int n_blocks = n_in / SUPER_BLOCK_ELEMS;
+    const __mmask8 of_row = (__mmask8)((1 << n_blocks) - 1);
+    prepare_act(&prepared, act, n_blocks, period, type);
+    for (int r = 0; r < n_rows; r += DECODE_ROWS) {
+        int n_now = n_rows - r < DECODE_ROWS ? n_rows - r : DECODE_ROWS;
+        const uint8_t *rows = weights + (size_t)r * (size_t)n_blocks * type->block_bytes;
+        int n_terms = n_now * n_blocks, first = 0;
+        for (int b = 0; b < n_terms; b += ROWS, first = first + ROWS < period ? first + ROWS : 0) {
+            const uint8_t *blocks = rows + (size_t)b * type->block_bytes;
+            __m256 total = _mm256_setzero_ps();
+            if (b + ROWS <= n_terms) {
+                decode_eight(&total, blocks, ROWS, &prepared, first, 1, read_head, unpack, type);
+            } else {
+                decode_eight(&total, blocks, n_terms - b, &prepared, first, 1, read_head, unpack,
+                             type);
+            }
+            _mm256_storeu_ps(terms + b, total);
+        }
+        for (int i = 0; i < n_now; i++) {
+            dst[r + i] = avx2_sum(_mm256_maskz_loadu_ps(of_row, terms + i * n_blocks));
+        }
+    }
+}
+
 #define DECODE(name, ...)                                                                          \
     void avx512_decode_##name(float *dst, size_t dst_stride, const void *weights,                  \
                               size_t row_bytes, int n_rows, const void *acts, size_t act_bytes,    \
@@ -342,7 +314,11 @@ TILES_INLINE void decode_matmul(float *dst, size_t dst_stride, const uint8_t *we
     {                                                                                              \
         static const struct decode_type type = {.block_bytes = sizeof(struct block_##name),        \
                                                 __VA_ARGS__};                                      \
-        if (n_acts == 1) {                                                                         \
+        const int period = short_period(n_in, row_bytes, &type);                                   \
+        if (n_acts == 1 && period > 0) {                                                           \
+            decode_short(dst, weights, n_rows, acts, n_in, period, decode_head_##name,             \
+                         decode_quants_##name, &type);                                             \
+        } else if (n_acts == 1) {                                                                  \
             decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 1, n_in,   \
                           decode_head_##name, decode_quants_##name, &type);                        \
         } else if (n_acts == 2) {                                                                  \
@@ -358,5 +334,5 @@ DECODE(q2_k, .order = DECODE_BY_RUN, .group = 16, .has_min = 1)
 DECODE(q3_k, .order = DECODE_BY_RUN, .group = 16, .offset_shift = 2)
 DECODE(q4_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
 DECODE(q5_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
-DECODE(q6_k, .group = 16, .offset_shift = 5)
+DECODE(q6_k, .group = 16, .offset_shift = 5, .scales_at = offsetof(struct block_q6_k, scales))
 DECODE(iq4_xs, .order = DECODE_BY_16, .group = 32, .offset_shift = 7, .is_wide = 1)
