@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-int topology_count_cores(hwloc_topology_t topology);
 static void list_caches(struct machine_topology *out, hwloc_topology_t topology,
                         hwloc_obj_type_t first, hwloc_obj_type_t last);
 static int n_online(void);
