@@ -13,9 +13,11 @@ kernel_matmul_fn avx512_matmul_q4_0, avx512_matmul_q4_1, avx512_matmul_q5_0, avx
     avx512_matmul_q8_0, avx512_matmul_iq4_nl, avx512_matmul_mxfp4;
 kernel_matmul_fn avx512_matmul_q2_k, avx512_matmul_q3_k, avx512_matmul_q4_k, avx512_matmul_q5_k,
     avx512_matmul_q6_k, avx512_matmul_iq4_xs;
-/* The same for one to three activations. */
+/* The same for one to DECODE_ACTS activations. */
+enum { DECODE_ACTS = 6 };
 kernel_matmul_fn avx512_decode_q2_k, avx512_decode_q3_k, avx512_decode_q4_k, avx512_decode_q5_k,
     avx512_decode_q6_k, avx512_decode_iq4_xs;
+/* For one to three. */
 kernel_matmul_fn avx512_decode_q4_0, avx512_decode_q4_1, avx512_decode_q5_0, avx512_decode_q5_1,
     avx512_decode_q8_0, avx512_decode_iq4_nl, avx512_decode_mxfp4;
 kernel_kv_scores_fn avx512_kv_scores_f32, avx512_kv_scores_f16, avx512_kv_scores_q8_0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Matmul of the types in super-blocks of 256 with one to three Q8_K activations, AVX-512 VNNI: rows
+ * Matmul of the types in super-blocks of 256 with one to six Q8_K activations, AVX-512 VNNI: rows
  * one after the other as memory has them, eight blocks at a time. Products of four bytes fit 16
  * bits, so two vectors of sums become one, which is multiplied with the scales and added up in one
  * instruction. The integers of eight blocks are brought into lanes; the float terms are those of
@@ -40,44 +40,42 @@ TILES_INLINE __m512i half_scales(const int16_t *scales, const int half,
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(words), at);
 }
 
-/* sum[a * ROWS] += sixteen lanes to be added up: scales times products of half a block. */
-TILES_INLINE void dot_half(__m512i *sum, const uint8_t *block, const int half,
-                           const int16_t *scales, const struct decode_act *acts, int i_block,
-                           const int n_acts, decode_quants_fn *unpack,
-                           const struct decode_type *type)
-{
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i low, high, scale = half_scales(scales, half, type);
-    unpack(&low, &high, block, half);
-    TILES_UNROLL
-    for (int a = 0; a < n_acts; a++) {
-        const int8_t *qs = acts[a].qs[i_block] + 128 * half;
-        __m512i *to = &sum[a * ROWS];
-        __m512i x = _mm512_dpbusd_epi32(zero, low, _mm512_load_si512(qs));
-        __m512i y = _mm512_dpbusd_epi32(zero, high, _mm512_load_si512(qs + 64));
-        if (type->is_wide) { /* low and high have the same scales */
-            __m512i wide = _mm512_srai_epi32(scale, 16);
-            x = _mm512_mullo_epi32(_mm512_add_epi32(x, y), wide);
-            *to = _mm512_add_epi32(*to, x);
-        } else {
-            *to = _mm512_dpwssd_epi32(*to, _mm512_packs_epi32(x, y), scale);
-        }
-    }
-}
-
+/* sum[a * ROWS] = sixteen lanes to be added up: scales times products of a block. */
 TILES_INLINE void dot_block(__m512i *sum, const uint8_t *block, struct decode_head *head,
                             int i_head, const struct decode_act *acts, int i_block,
                             const int n_acts, decode_quants_fn *unpack,
                             const struct decode_type *type)
 {
-    tiles_prefetch_piece(block - (size_t)i_head * type->block_bytes, i_head, type->block_bytes);
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i low[2], high[2], scale[2];
     int16_t *scales = head->scales[i_head];
+    tiles_prefetch_piece(block - (size_t)i_head * type->block_bytes, i_head, type->block_bytes);
     if (type->scales_at > 0) {
         __m256i words = _mm256_cvtepi8_epi16(avx2_load128(block + type->scales_at));
         _mm256_store_si256((__m256i *)(void *)scales, words);
     }
-    dot_half(sum, block, 0, scales, acts, i_block, n_acts, unpack, type);
-    dot_half(sum, block, 1, scales, acts, i_block, n_acts, unpack, type);
+    TILES_UNROLL
+    for (int half = 0; half < 2; half++) {
+        scale[half] = half_scales(scales, half, type);
+        unpack(&low[half], &high[half], block, half);
+    }
+    for (int a = 0; a < n_acts; a++) {
+        const int8_t *qs = acts[a].qs[i_block];
+        __m512i total = zero;
+        TILES_UNROLL
+        for (int half = 0; half < 2; half++, qs += 128) {
+            __m512i x = _mm512_dpbusd_epi32(zero, low[half], _mm512_load_si512(qs));
+            __m512i y = _mm512_dpbusd_epi32(zero, high[half], _mm512_load_si512(qs + 64));
+            if (type->is_wide) { /* low and high have the same scales */
+                __m512i wide = _mm512_srai_epi32(scale[half], 16);
+                x = _mm512_mullo_epi32(_mm512_add_epi32(x, y), wide);
+                total = _mm512_add_epi32(total, x);
+            } else {
+                total = _mm512_dpwssd_epi32(total, _mm512_packs_epi32(x, y), scale[half]);
+            }
+        }
+        sum[(size_t)a * ROWS] = total;
+    }
 }
 
 /* Lane b: the sum of the lanes of v[b]. */
@@ -145,15 +143,17 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
                                const struct decode_type *type)
 {
     struct decode_head head;
-    __m512i sums[ROWS_PANEL_ACTS - 1][ROWS];
+    __m512i sums[DECODE_ACTS][ROWS];
     if (type->scales_at == 0) {
         read_head(&head, blocks, n);
     }
     __asm__(""
             : "+m"(head.scales)); /* read back by broadcasts, not by shuffles of what was stored */
-    TILES_UNROLL
-    for (int i = 0; i < n_acts * ROWS; i++) {
-        sums[i / ROWS][i % ROWS] = _mm512_setzero_si512();
+    for (int a = 0; a < n_acts; a++) {
+        TILES_UNROLL
+        for (int b = n; b < ROWS; b++) {
+            sums[a][b] = _mm512_setzero_si512();
+        }
     }
     if (n_acts == 1) { /* n is a constant: all in registers */
         TILES_UNROLL
@@ -171,7 +171,6 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
         read_head(&head, blocks, n);
     }
     const int n_sums = type->group == 32 ? 8 : 16;
-    TILES_UNROLL
     for (int a = 0; a < n_acts; a++) {
         __m256i sum = sum_lanes(sums[a]);
         __m256i rest = sum_rests(&head, n, acts[a].sums + first * n_sums, type);
@@ -219,9 +218,9 @@ TILES_INLINE void decode_last(__m256 *totals, const uint8_t *blocks, int n,
 }
 
 /* Rows over n blocks of the prepared activations; totals[r][a] goes on from earlier blocks. */
-TILES_INLINE void decode_rows(__m256 (*totals)[ROWS_PANEL_ACTS - 1], const uint8_t *rows,
-                              size_t row_bytes, int n_rows, int n, const struct decode_act *acts,
-                              const int n_acts, decode_head_fn *read_head, decode_quants_fn *unpack,
+TILES_INLINE void decode_rows(__m256 (*totals)[DECODE_ACTS], const uint8_t *rows, size_t row_bytes,
+                              int n_rows, int n, const struct decode_act *acts, const int n_acts,
+                              decode_head_fn *read_head, decode_quants_fn *unpack,
                               const struct decode_type *type)
 {
     for (int r = 0; r < n_rows; r++, rows += row_bytes) {
@@ -240,12 +239,14 @@ TILES_INLINE void decode_matmul(float *dst, size_t dst_stride, const uint8_t *we
                                 const int n_acts, int n_in, decode_head_fn *read_head,
                                 decode_quants_fn *unpack, const struct decode_type *type)
 {
-    struct decode_act prepared[ROWS_PANEL_ACTS - 1];
-    __m256 totals[DECODE_ROWS][ROWS_PANEL_ACTS - 1];
+    struct decode_act prepared[DECODE_ACTS];
+    __m256 totals[DECODE_ROWS][DECODE_ACTS];
     int n_blocks = n_in / SUPER_BLOCK_ELEMS;
     for (int r = 0; r < n_rows; r += DECODE_ROWS) {
         int n_now = n_rows - r < DECODE_ROWS ? n_rows - r : DECODE_ROWS;
-        memset(totals, 0, (size_t)n_now * sizeof totals[0]);
+        for (int i = 0; i < n_now; i++) {
+            memset(totals[i], 0, (size_t)n_acts * sizeof totals[0][0]);
+        }
         for (int b = 0; b < n_blocks; b += DECODE_BLOCKS) {
             int n = n_blocks - b < DECODE_BLOCKS ? n_blocks - b : DECODE_BLOCKS;
             for (int a = 0; a < n_acts && (r == 0 || n_blocks > DECODE_BLOCKS); a++) {
@@ -277,35 +278,49 @@ TILES_INLINE int short_period(int n_in, size_t row_bytes, const struct decode_ty
 
 /* Rows of less than eight blocks, without padding between them, as one sequence of blocks: a lane
  * is a block's term, and a row's sum that of its lanes and zeros, as if it had been alone. */
-TILES_INLINE void decode_short(float *dst, const uint8_t *weights, int n_rows, const void *act,
-                               int n_in, const int period, decode_head_fn *read_head,
+TILES_INLINE void decode_short(float *dst, size_t dst_stride, const uint8_t *weights,
+                               size_t row_bytes, int n_rows, const uint8_t *acts, size_t act_bytes,
+                               const int n_acts, int n_in, decode_head_fn *read_head,
                                decode_quants_fn *unpack, const struct decode_type *type)
 {
-    struct decode_act prepared;
-    float terms[DECODE_ROWS * ROWS];
-    const int n_blocks = n_in / SUPER_BLOCK_ELEMS;
+    struct decode_act prepared[DECODE_ACTS];
+    float terms[DECODE_ACTS][DECODE_ROWS * ROWS];
+    const int n_blocks = n_in / SUPER_BLOCK_ELEMS, period = short_period(n_in, row_bytes, type);
     const __mmask8 of_row = (__mmask8)((1 << n_blocks) - 1);
-    prepare_act(&prepared, act, n_blocks, period, type);
+    for (int a = 0; a < n_acts; a++) {
+        const void *act = acts + (size_t)a * act_bytes;
+        prepare_act(&prepared[a], act, n_blocks, period, type);
+    }
     for (int r = 0; r < n_rows; r += DECODE_ROWS) {
         int n_now = n_rows - r < DECODE_ROWS ? n_rows - r : DECODE_ROWS;
-        const uint8_t *rows = weights + (size_t)r * (size_t)n_blocks * type->block_bytes;
         int n_terms = n_now * n_blocks, first = 0;
         for (int b = 0; b < n_terms; b += ROWS, first = first + ROWS < period ? first + ROWS : 0) {
-            const uint8_t *blocks = rows + (size_t)b * type->block_bytes;
-            __m256 total = _mm256_setzero_ps();
+            const uint8_t *blocks = weights + (size_t)r * row_bytes + (size_t)b * type->block_bytes;
+            __m256 totals[DECODE_ACTS];
+            memset(totals, 0, sizeof totals[0] * (size_t)n_acts);
             if (b + ROWS <= n_terms) {
-                decode_eight(&total, blocks, ROWS, &prepared, first, 1, read_head, unpack, type);
-            } else {
-                decode_eight(&total, blocks, n_terms - b, &prepared, first, 1, read_head, unpack,
+                decode_eight(totals, blocks, ROWS, prepared, first, n_acts, read_head, unpack,
                              type);
+            } else {
+                decode_eight(totals, blocks, n_terms - b, prepared, first, n_acts, read_head,
+                             unpack, type);
             }
-            _mm256_storeu_ps(terms + b, total);
+            for (int a = 0; a < n_acts; a++) {
+                _mm256_storeu_ps(terms[a] + b, totals[a]);
+            }
         }
-        for (int i = 0; i < n_now; i++) {
-            dst[r + i] = avx2_sum(_mm256_maskz_loadu_ps(of_row, terms + i * n_blocks));
+        for (int a = 0; a < n_acts; a++) {
+            for (int i = 0; i < n_now; i++) {
+                __m256 of = _mm256_maskz_loadu_ps(of_row, terms[a] + i * n_blocks);
+                dst[(size_t)a * dst_stride + (size_t)(r + i)] = avx2_sum(of);
+            }
         }
     }
 }
+
+#define DECODE_ROWS_OF(name, function, ...)                                                        \
+    function(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, __VA_ARGS__, n_in,      \
+             decode_head_##name, decode_quants_##name, &type)
 
 #define DECODE(name, ...)                                                                          \
     void avx512_decode_##name(float *dst, size_t dst_stride, const void *weights,                  \
@@ -314,19 +329,15 @@ TILES_INLINE void decode_short(float *dst, const uint8_t *weights, int n_rows, c
     {                                                                                              \
         static const struct decode_type type = {.block_bytes = sizeof(struct block_##name),        \
                                                 __VA_ARGS__};                                      \
-        const int period = short_period(n_in, row_bytes, &type);                                   \
-        if (n_acts == 1 && period > 0) {                                                           \
-            decode_short(dst, weights, n_rows, acts, n_in, period, decode_head_##name,             \
-                         decode_quants_##name, &type);                                             \
+        bool is_short = short_period(n_in, row_bytes, &type) > 0;                                  \
+        if (is_short && n_acts == 1) {                                                             \
+            DECODE_ROWS_OF(name, decode_short, 1);                                                 \
+        } else if (is_short) {                                                                     \
+            DECODE_ROWS_OF(name, decode_short, n_acts);                                            \
         } else if (n_acts == 1) {                                                                  \
-            decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 1, n_in,   \
-                          decode_head_##name, decode_quants_##name, &type);                        \
-        } else if (n_acts == 2) {                                                                  \
-            decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 2, n_in,   \
-                          decode_head_##name, decode_quants_##name, &type);                        \
+            DECODE_ROWS_OF(name, decode_matmul, 1);                                                \
         } else {                                                                                   \
-            decode_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, 3, n_in,   \
-                          decode_head_##name, decode_quants_##name, &type);                        \
+            DECODE_ROWS_OF(name, decode_matmul, n_acts);                                           \
         }                                                                                          \
     }
 

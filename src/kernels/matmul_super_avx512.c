@@ -341,7 +341,7 @@ TILES_INLINE void super_matmul(float *dst, size_t dst_stride, const void *weight
     {                                                                                              \
         static const struct wide_type type = {.block_bytes = sizeof(struct block_##name),          \
                                               __VA_ARGS__};                                        \
-        while (n_acts >= ROWS_PANEL_ACTS) {                                                        \
+        while (n_acts > DECODE_ACTS) {                                                             \
             int n = n_acts < WIDE_MAX_ACTS ? n_acts : WIDE_MAX_ACTS;                               \
             super_matmul(dst, dst_stride, weights, row_bytes, n_rows, acts, act_bytes, n, n_in,    \
                          panel_head_##head, panel_quants_##name, &type);                           \
