@@ -124,7 +124,8 @@ static float *make_floats(struct checker *c, int i_guard, int n_q, int n, size_t
     return x;
 }
 
-static double largest(const float *x, int n)
+/* Not inlined: GCC 12 for aarch64 fails to vectorise the maximum of maxima. */
+__attribute__((noinline)) static double largest(const float *x, int n)
 {
     double most = 0.0;
     for (int i = 0; i < n; i++) {
