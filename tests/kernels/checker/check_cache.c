@@ -124,12 +124,12 @@ static float *make_floats(struct checker *c, int i_guard, int n_q, int n, size_t
     return x;
 }
 
-/* Not inlined: GCC 12 for aarch64 fails to vectorise the maximum of maxima. */
-__attribute__((noinline)) static double largest(const float *x, int n)
+/* In floats: GCC 12 for aarch64 breaks down over the same maximum in doubles. */
+static float largest(const float *x, int n)
 {
-    double most = 0.0;
+    float most = 0.0F;
     for (int i = 0; i < n; i++) {
-        most = fmax(most, fabs((double)x[i]));
+        most = fmaxf(most, fabsf(x[i]));
     }
     return most;
 }
@@ -140,8 +140,8 @@ static double score_rounding(const struct cache_case *k, int j, int p)
     double rounding = 0.0;
     for (int i = 0; k->integers && i < k->n; i += KERNEL_KV_BLOCK) {
         int n = k->n - i < KERNEL_KV_BLOCK ? k->n - i : KERNEL_KV_BLOCK;
-        rounding +=
-            2e-4 * n * largest(plain[p] + i, n) * largest(k->in + (size_t)j * k->in_stride + i, n);
+        rounding += 2e-4 * n * (double)largest(plain[p] + i, n) *
+                    (double)largest(k->in + (size_t)j * k->in_stride + i, n);
     }
     return rounding;
 }
@@ -155,7 +155,7 @@ static double mix_rounding(const struct cache_case *k, int j)
         double most = 0.0;
         for (int i = p; i < p + n; i++) {
             double weight = (double)k->in[(size_t)j * k->in_stride + (size_t)i];
-            most = fmax(most, fabs(weight) * largest(plain[i], k->n));
+            most = fmax(most, fabs(weight) * (double)largest(plain[i], k->n));
         }
         rounding += 2e-4 * n * most;
     }
