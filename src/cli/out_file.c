@@ -219,10 +219,11 @@ static void guard_set(const char *partial)
     handle(SIGHUP, on_deadly_signal);
 }
 
-/* A signal that the parent had us ignore (nohup) stays ignored. */
+/* A signal that the parent had us ignore (nohup) stays ignored. A write that a signal interrupts
+ * goes on: stdio would drop what it held. */
 static void handle(int signal_number, void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = handler}, before;
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, before;
     sigemptyset(&action.sa_mask);
     if (sigaction(signal_number, NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
         sigaction(signal_number, &action, NULL);

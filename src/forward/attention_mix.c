@@ -28,7 +28,7 @@ struct tile {
     const struct mix_job *job;
     const struct kv_cache *cache;
     int first_row, n_tokens, n_group, i_head_kv;
-    int base; /* position of the first score: of the group that holds the first visible key */
+    int base; /* position of the first score: of the panel or group with the first visible key */
     kernel_kv_scores_fn *kv_scores;
     kernel_kv_mix_fn *kv_mix;
     bool by_groups; /* kv_mix takes whole groups of positions, for the same sums in every tile */
@@ -96,6 +96,7 @@ static void mix_tile(void *ctx, int i_chunk, int i_thread)
     int n_group = (int)(config->n_head / config->n_head_kv);
     bool integers = acts_format(forward, job->layer->attn_output.type) != ACT_F32 &&
                     n_group >= INTEGERS_LEAST_GROUP && k->kv_scores_int[cache->type] != NULL;
+    int step = integers ? KERNEL_KV_GROUP : KERNEL_KV_PANEL;
     const struct tile tile = {
         .job = job,
         .cache = cache,
@@ -103,7 +104,7 @@ static void mix_tile(void *ctx, int i_chunk, int i_thread)
         .n_tokens = rows->n_rows,
         .n_group = n_group,
         .i_head_kv = i_chunk / job->n_tiles,
-        .base = start / KERNEL_KV_GROUP * KERNEL_KV_GROUP,
+        .base = start / step * step,
         .kv_scores = integers ? k->kv_scores_int[cache->type] : k->kv_scores[cache->type],
         .kv_mix = integers ? k->kv_mix_int[cache->type] : k->kv_mix[cache->type],
         .by_groups = integers,

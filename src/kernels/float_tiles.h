@@ -14,16 +14,6 @@
 
 enum { STEP = 16, TILE_ROWS = 2, TILE_ACTS = 3, STREAM_ROWS = 4, BLOCK_ROWS = 16 };
 
-struct float_job {
-    float *dst;
-    size_t dst_stride;
-    const uint8_t *weights;
-    size_t row_bytes;
-    const uint8_t *acts;
-    size_t act_bytes;
-    int n_in;
-};
-
 /* sum[a][r] += the products of elements i .. i+15. */
 TILES_INLINE void add_step(struct float_sum sum[][STREAM_ROWS], const uint8_t *rows,
                            size_t row_bytes, const uint8_t *acts, size_t act_bytes, int i,

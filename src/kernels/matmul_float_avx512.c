@@ -11,16 +11,6 @@ enum { LANES = 16, TILE_ROWS = 4, TILE_ACTS = 4 };
 typedef __m512 load_fn(const uint8_t *row, int i);
 typedef __m512 load_some_fn(const uint8_t *row, int i, __mmask16 wanted);
 
-struct float_job {
-    float *dst;
-    size_t dst_stride;
-    const uint8_t *weights;
-    size_t row_bytes;
-    const uint8_t *acts;
-    size_t act_bytes;
-    int n_in;
-};
-
 TILES_INLINE __m512 load_f32(const uint8_t *row, int i)
 {
     return _mm512_loadu_ps(row + (size_t)i * 4);
@@ -115,7 +105,7 @@ TILES_INLINE void tile(const struct float_job *job, int first_row, int first_act
         }
         if (is_stream) {
             tiles_prefetch_rows(rows, job->row_bytes, n_rows, (size_t)i * elem_bytes,
-                               LANES * elem_bytes);
+                                LANES * elem_bytes);
         }
         TILES_UNROLL
         for (int a = 0; a < n_acts; a++) {

@@ -109,4 +109,15 @@ TILES_INLINE void tiles_prefetch_piece(const uint8_t *first, const int i, const 
     }
 }
 
+/* A matmul of floats: what all its tiles have in common. */
+struct float_job {
+    float *dst;
+    size_t dst_stride;
+    const uint8_t *weights;
+    size_t row_bytes;
+    const uint8_t *acts;
+    size_t act_bytes;
+    int n_in;
+};
+
 #endif

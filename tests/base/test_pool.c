@@ -48,6 +48,26 @@ static void every_chunk_runs_exactly_once(void **state)
     }
 }
 
+static void add_chunk(void *ctx, int i_chunk, int i_thread)
+{
+    (void)i_thread;
+    atomic_fetch_add((atomic_llong *)ctx, (long long)i_chunk + 1);
+}
+
+/* More than the word of a share can count. */
+static void two_million_chunks_run_exactly_once(void **state)
+{
+    (void)state;
+    const int n_chunks = (1 << 21) + 5;
+    struct pool *pool;
+    struct mscope_error err;
+    atomic_llong sum = 0;
+    assert_int_equal(pool_open(&pool, 2, &err), MSCOPE_OK);
+    pool_for(pool, n_chunks, add_chunk, &sum);
+    assert_true(atomic_load(&sum) == (long long)n_chunks * (n_chunks + 1) / 2);
+    pool_close(&pool);
+}
+
 /* The first chunk to be claimed waits until all others are done: they must not wait for it. */
 static void chunk_that_comes_last(void *ctx, int i_chunk, int i_thread)
 {
@@ -127,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_chunk_runs_exactly_once),
+        cmocka_unit_test(two_million_chunks_run_exactly_once),
         cmocka_unit_test(a_thread_that_is_held_up_leaves_its_share_to_the_others),
         cmocka_unit_test(a_thread_offers_its_core_between_chunks),
         cmocka_unit_test(close_accepts_null),

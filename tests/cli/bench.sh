@@ -3,11 +3,12 @@
 # bench.sh PROGRAM: engines side by side from the command line, one of them a script that answers like llama-bench, and the
 # tables made from their rows. Prints what differs; exits 1 on any difference, 77 where the build knows no commit.
 set -u
+# shellcheck source=expect.sh
+source "$(dirname "$0")/expect.sh"
 program=$1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
-n_cases=0 n_failed=0
 
 main() {
     if "$program" version | grep -q 'commit *unknown'; then
@@ -26,19 +27,6 @@ main() {
     [ "$n_failed" -eq 0 ]
 }
 
-bad() {
-    n_failed=$((n_failed + 1))
-    echo "FAIL $*"
-    head -c 600 err
-}
-has() { # has FILE PATTERN
-    n_cases=$((n_cases + 1))
-    grep -qE -- "$2" "$1" || bad "$1 lacks /$2/"
-}
-is() { # is VALUE EXPECTED WHAT
-    n_cases=$((n_cases + 1))
-    [ "$1" = "$2" ] || bad "$3: $1, expected $2"
-}
 column() { # column NAME FILE WHERE: of the line of a csv without quoted commas that has WHERE
     awk -F, -v name="$1" -v where="$3" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
         NR > 1 && index($0, where) { print $at[name] }' "$2"

@@ -4,12 +4,13 @@
 # write to, with a wrong configuration; its report; and what tools/demo takes where little is free. Prints what differs;
 # exits 1 on any difference, 77 where rows are refused because the build knows no commit.
 set -u
+# shellcheck source=expect.sh
+source "$(dirname "$0")/expect.sh"
 program=$1
 source_folder=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
-n_cases=0 n_failed=0
 
 main() {
     if "$program" version | grep -q 'commit *unknown'; then
@@ -28,19 +29,6 @@ main() {
     [ "$n_failed" -eq 0 ]
 }
 
-bad() {
-    n_failed=$((n_failed + 1))
-    echo "FAIL $*"
-    head -c 600 err
-}
-has() { # has FILE PATTERN
-    n_cases=$((n_cases + 1))
-    grep -qE -- "$2" "$1" || bad "$1 lacks /$2/"
-}
-is() { # is VALUE EXPECTED WHAT
-    n_cases=$((n_cases + 1))
-    [ "$1" = "$2" ] || bad "$3: $1, expected $2"
-}
 study() { # study OUT WORDS...
     local out=$1
     shift

@@ -50,6 +50,15 @@ class Terminal:
         self.text += block
         return bool(block)
 
+    def wait_until_asleep(self):
+        """Reads nothing until the program has written all that a terminal takes, and sleeps."""
+        deadline = time.monotonic() + SECONDS
+        n_asleep = 0
+        while n_asleep < 10 and time.monotonic() < deadline:
+            time.sleep(0.02)
+            with open("/proc/%d/stat" % self.pid, encoding="utf-8") as stat:
+                n_asleep = n_asleep + 1 if stat.read().rpartition(") ")[2][0] == "S" else 0
+
     def type(self, keys):
         os.write(self.fd, keys)
 
@@ -103,6 +112,17 @@ def interrupt():
     expect(b"tokens is full" not in run.text, "Ctrl-C ends the text before the context is full")
 
 
+def interrupt_while_writing():
+    """The signal comes while a write waits for the reader: what stdio holds is not lost."""
+    run = Terminal("run", "moe.gguf", "-p", "once", "-n", "-1", "--ctx", "20000", "--ignore-eos", "--no-roof")
+    run.wait_until_asleep()
+    os.kill(run.pid, signal.SIGINT)
+    time.sleep(0.1)
+    run.wait_for(b"prefill ")
+    expect(run.end() == 0, "a signal during a write ends the text with 0")
+    expect(b"cannot write" not in run.text, "a signal during a write is no failure to write")
+
+
 def progress():
     synth = Terminal("synth", "tiny-olmoe", "shown.gguf")
     synth.wait_for(b"synth [")
@@ -142,7 +162,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         subprocess.run([PROGRAM, "synth", "tiny-olmoe", "moe.gguf"], check=True, stdout=subprocess.DEVNULL)
-        for test in conversation, interrupt, progress, vanished_model, killed_writer:
+        for test in conversation, interrupt, interrupt_while_writing, progress, vanished_model, killed_writer:
             test()
         os.chdir("/")
     print("%d failures" % len(failures))
