@@ -14,6 +14,8 @@
  */
 #include "base/pool.h"
 
+#include "base/spin.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -73,7 +75,6 @@ static void wait_for_others(struct pool *pool);
 static void offer_core(struct seat *seat, uint64_t now_ns);
 static uint64_t note_busy(struct pool *pool, int i_thread, uint64_t since_ns);
 static void wake_sleepers(struct pool *pool);
-static void relax(void);
 
 void pool_for(struct pool *pool, int n_chunks, pool_chunk_fn *fn, void *ctx)
 {
@@ -260,7 +261,7 @@ static void wait_for_others(struct pool *pool)
     for (int spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_chunks;
          spins++) {
         if (spins < SPINS_BEFORE_YIELD) {
-            relax();
+            spin_relax();
         } else {
             sched_yield();
         }
@@ -295,7 +296,7 @@ static void *worker_main(void *argument)
             work(pool, start.i_thread);
             spins = 0;
         } else if (++spins < SPINS_BEFORE_SLEEP) {
-            relax();
+            spin_relax();
         } else {
             pthread_mutex_lock(&pool->mutex);
             atomic_fetch_add(&pool->n_sleeping, 1);
@@ -315,13 +316,4 @@ static void wake_sleepers(struct pool *pool)
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
 }

@@ -27,6 +27,7 @@ struct ceiling { /* of one number of threads; per second */
     int n_threads;
     struct machine_bandwidth read, write, copy;
     struct machine_peaks peaks;
+    double handoff_ns;
 };
 
 struct facts {
@@ -164,6 +165,7 @@ static enum mscope_status measure(struct ceiling *ceiling, int n_threads,
     if (status == MSCOPE_OK) {
         status = machine_measure_copy(&ceiling->copy, pool, buffer, budget_ns, err);
     }
+    ceiling->handoff_ns = machine_measure_handoff_ns(pool);
     pool_close(&pool);
     machine_unbind(&binding);
     return status;
@@ -245,6 +247,10 @@ static void print_ceilings(const struct ceiling *ceilings, int n)
                    at->peaks.fp32.median * 1e-9, at->peaks.int8.median * 1e-9);
     }
     out_printf("\nmedians, peaks at kernel level %s\n", ceilings[0].peaks.level);
+    if (!isnan(ceilings[n - 1].handoff_ns)) {
+        out_printf("handoff      %.0f ns for a cache line from one core to the next, %d threads\n",
+                   ceilings[n - 1].handoff_ns, ceilings[n - 1].n_threads);
+    }
 }
 
 static void print_scaling(const struct ceiling *ceilings, int n)
@@ -375,6 +381,7 @@ static json_t *ceilings_json(const struct ceiling *ceilings, int n)
         json_object_set_new(json, "copy_gbps", json_number(at->copy.median * 1e-9));
         json_object_set_new(json, "fp32_gflops", json_number(at->peaks.fp32.median * 1e-9));
         json_object_set_new(json, "int8_gops", json_number(at->peaks.int8.median * 1e-9));
+        json_object_set_new(json, "handoff_ns", json_number(at->handoff_ns));
         json_object_set_new(json, "cpu_level", json_text(at->peaks.level));
         json_array_append_new(list, json);
     }

@@ -76,6 +76,14 @@ enum mscope_status machine_measure_copy(struct machine_bandwidth *out, struct po
                                         uint64_t buffer_bytes, uint64_t budget_ns,
                                         struct mscope_error *err);
 
+/*
+ * Nanoseconds that a cache line takes from the first thread of `pool` to another and back, one way,
+ * the mean over the others: tells siblings on one core, cores that share a cache, and cores that do
+ * not, apart. Under a millisecond, some tens of them when other processes use the cores. NaN with
+ * one thread, and when the threads did not get to run at the same time.
+ */
+double machine_measure_handoff_ns(struct pool *pool);
+
 /* Cores, hardware threads, NUMA nodes and caches that this process may use. */
 enum { MACHINE_MAX_CACHES = 8 };
 struct machine_cache {

@@ -344,6 +344,7 @@ test_fetch_and_machine() {
     is_code 0
     json 'j["ceilings"][0]["threads"] == 1 and j["ceilings"][0]["read_gbps"] > 0'
     json '(j["energy_source"] is None) == bool(j["energy_reason"])'
+    json 'j["ceilings"][0]["handoff_ns"] is None'
     json 'j["scaling"] is None and all(p["weights_gbps"] > 0 and p["gops"] > 0 for p in j["products"])'
     json '{"Q4_K", "Q6_K", "Q8_0", "F16"} <= {p["type"] for p in j["products"]}'
     json 'all((p["read_gbps"] is not None) == (p["tokens"] == 1) for p in j["products"])'
@@ -363,6 +364,7 @@ test_fetch_and_machine() {
     rm kept.json
     run machine --json --threads 1,2 --seconds 0.01 --no-products
     is_code 0
+    json 'all(isinstance(c["handoff_ns"], (float, type(None))) for c in j["ceilings"])'
     json 'j["products"] == [] and j["scaling"]["threads_to"] == 2 and j["scaling"]["fp32"] > 0.1'
     run machine --threads 0
     is_code 1
