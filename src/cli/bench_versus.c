@@ -4,7 +4,7 @@
 
 #include "base/units.h"
 #include "cli/output.h"
-#include "measure/stats.h"
+#include "measure/roofs.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -27,8 +27,6 @@ static void visit_test(const struct bench_versus *versus, const struct record *f
 static struct bench_share share_of(const struct bench_versus *versus, const struct record *row,
                                    const struct record *first);
 static void visit_ratios(const struct bench_versus *versus, ratio_visit_fn *visit);
-static double median_per_roof(const struct record *row, const struct record_reals *samples,
-                              double median);
 static bool is_same_test(const struct record *a, const struct record *b);
 static bool is_comparable(const struct record *moe, const struct record *dense);
 static void count_needs(struct bench_share *share, const struct bench_versus *versus);
@@ -98,7 +96,8 @@ void bench_versus_print_csv(const struct bench_versus *versus)
 {
     out_printf("model,test,engine,engine_detail,threads,n,status,tps_median,tps_low,tps_high,"
                "of_first,of_read_roof,of_int8_peak,peak_rss_bytes,bytes_per_token,ops_per_token,"
-               "roof_read_gbps,roof_read_drift_share,roof_int8_gops,condition,commit,session_id\n");
+               "roof_read_gbps,roof_read_drift_share,roof_int8_gops,roof_handoff_ns,condition,"
+               "commit,session_id\n");
     visit_shares(versus, print_share_csv);
 }
 
@@ -175,30 +174,13 @@ static struct bench_share share_of(const struct bench_versus *versus, const stru
         rate_of(first, &median, &unused);
         share.of_first = share.median / median;
     }
+    struct roofs_medians medians = roofs_medians(row);
     if (share.is_prefill) {
-        share.of_int8 = share.ops * share.median / (row->roof_int8_gops * 1e9);
+        share.of_int8 = share.ops * medians.tps / (row->roof_int8_gops * 1e9);
     } else {
-        share.of_read = share.bytes * 1e-9 * median_per_roof(row, samples, share.median);
+        share.of_read = share.bytes * 1e-9 * medians.tps_per_gbps;
     }
     return share;
-}
-
-/* Tokens per second over the GB/s that the memory gave around the same run. */
-static double median_per_roof(const struct record *row, const struct record_reals *samples,
-                              double median)
-{
-    const struct record_reals *roofs = &row->roof_read_gbps_samples;
-    double *ratios =
-        roofs->n == samples->n && samples->n > 0 ? malloc(samples->n * sizeof *ratios) : NULL;
-    if (ratios == NULL) {
-        return median / row->roof_read_gbps;
-    }
-    for (size_t i = 0; i < samples->n; i++) {
-        ratios[i] = samples->values[i] / roofs->values[i];
-    }
-    double of_ratios = stats_of(ratios, samples->n).median;
-    free(ratios);
-    return of_ratios;
 }
 
 /* What a token of this test needs is a matter of the file and its routing, whoever computes it; the
@@ -305,7 +287,8 @@ static void print_share_csv(const struct bench_share *share)
                               share->ops,
                               row->roof_read_gbps,
                               row->roof_read_drift_share,
-                              row->roof_int8_gops};
+                              row->roof_int8_gops,
+                              row->roof_handoff_ns};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         number_csv(numbers[i]);
     }

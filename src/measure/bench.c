@@ -27,7 +27,7 @@ struct bench {
     struct record base;
     struct slot *slots;              /* (n_engines, n_tests) */
     bool is_dead[BENCH_MAX_ENGINES]; /* gave nothing in a round: not tried again */
-    double read_gbps;                /* last measured */
+    struct roof roof;                /* last measured */
     double fp32[BENCH_MAX_ROUNDS + 1], int8[BENCH_MAX_ROUNDS + 1];
     int n_peaks;
     bool was_stopped;
@@ -35,7 +35,7 @@ struct bench {
 
 static void look_at_roofs(struct bench *bench, bool with_peaks);
 static enum mscope_status run_round(struct bench *bench, int i_round, struct mscope_error *err);
-static enum mscope_status add_roofs(struct bench *bench, int i_engine, double before,
+static enum mscope_status add_roofs(struct bench *bench, int i_engine, const struct roof *before,
                                     struct mscope_error *err);
 static enum mscope_status run_process(struct bench *bench, int i_engine, struct mscope_error *err);
 static enum mscope_status take_line(struct bench *bench, int i_engine, char *line,
@@ -81,18 +81,17 @@ enum mscope_status bench_run(const struct bench_params *params, struct mscope_er
 static void look_at_roofs(struct bench *bench, bool with_peaks)
 {
     const struct bench_params *params = bench->params;
-    bench->read_gbps = NAN;
+    bench->roof = (struct roof){params->n_threads, NAN, NAN, NAN, NAN};
     if (!params->measure_roofs || bench->was_stopped) {
         return;
     }
     if (params->step != NULL) {
         params->step(params->user, "the ceilings of this machine");
     }
-    struct roof now = roofs_look(params->n_threads, with_peaks);
-    bench->read_gbps = now.read_gbps;
+    bench->roof = roofs_look(params->n_threads, with_peaks);
     if (with_peaks) {
-        bench->fp32[bench->n_peaks] = now.fp32_gflops;
-        bench->int8[bench->n_peaks] = now.int8_gops;
+        bench->fp32[bench->n_peaks] = bench->roof.fp32_gflops;
+        bench->int8[bench->n_peaks] = bench->roof.int8_gops;
         bench->n_peaks++;
     }
 }
@@ -112,20 +111,20 @@ static enum mscope_status run_round(struct bench *bench, int i_round, struct msc
     for (int i = 0; i < params->n_engines && status == MSCOPE_OK && !bench->was_stopped; i++) {
         if (!bench->is_dead[order[i]]) {
             bench->base.order_index = (int64_t)i_round * params->n_engines + i;
-            double before = bench->read_gbps;
+            struct roof before = bench->roof;
             status = run_process(bench, order[i], err);
             look_at_roofs(bench, i + 1 == params->n_engines);
-            status = status == MSCOPE_OK ? add_roofs(bench, order[i], before, err) : status;
+            status = status == MSCOPE_OK ? add_roofs(bench, order[i], &before, err) : status;
         }
     }
     return status;
 }
 
 /* To what the process of this engine has just measured. After a stop there is no second one. */
-static enum mscope_status add_roofs(struct bench *bench, int i_engine, double before,
+static enum mscope_status add_roofs(struct bench *bench, int i_engine, const struct roof *before,
                                     struct mscope_error *err)
 {
-    double after = isnan(bench->read_gbps) ? before : bench->read_gbps;
+    const struct roof *after = isnan(bench->roof.read_gbps) ? before : &bench->roof;
     enum mscope_status status = MSCOPE_OK;
     for (int i = 0; i < bench->params->n_tests && status == MSCOPE_OK; i++) {
         struct slot *slot = &bench->slots[i_engine * bench->params->n_tests + i];

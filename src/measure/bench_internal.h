@@ -5,6 +5,8 @@
 
 #include "measure/bench.h"
 #include "measure/child.h"
+#include "measure/condition.h"
+#include "measure/roofs.h"
 
 /*
  * One process: one engine, all tests, one round. Lines on the pipe:
@@ -33,9 +35,11 @@ struct bench_list {
 
 struct bench_samples { /* of one test with one engine, over all rounds */
     struct bench_list prefill_tps, decode_tps, ttft_ms, wall_ms, steps_ms;
-    struct bench_list roofs; /* read bandwidth, GB/s: one for each run */
-    double roof_drift;       /* the largest of a process */
-    struct record row;       /* the last run; verdict and memory of the worst */
+    struct bench_list roofs; /* read bandwidth, GB/s: one for each run, NaN: the cores were moved */
+    struct bench_list handoffs; /* of a cache line, ns: one for each run with a roof */
+    double roof_drift;          /* the largest of a process */
+    struct condition_moves moves;
+    struct record row; /* the last run; verdict and memory of the worst */
     int n_runs;
 };
 
@@ -44,9 +48,10 @@ void bench_samples_free(struct bench_samples *samples);
 /* Takes over the content of `run` and leaves it null. */
 enum mscope_status bench_samples_add(struct bench_samples *samples, struct record *run,
                                      struct mscope_error *err);
-/* The last n runs were between these two measurements of the read bandwidth, GB/s. */
-enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n, double before,
-                                          double after, struct mscope_error *err);
+/* The last n runs were between these two looks. */
+enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n,
+                                          const struct roof *before, const struct roof *after,
+                                          struct mscope_error *err);
 /* Fills samples->row: means, medians, deviations, percentiles, and shares of the ceilings. */
 enum mscope_status bench_samples_summarise(struct bench_samples *samples,
                                            const struct driver_test *test,

@@ -2,7 +2,6 @@
 /* Repetitions of one test, and what they come to. */
 #include "measure/bench_internal.h"
 
-#include "measure/condition.h"
 #include "measure/stats.h"
 
 #include <math.h>
@@ -10,7 +9,10 @@
 #include <string.h>
 
 static bool add(struct bench_list *list, double value);
+static bool append(struct bench_list *list, double value);
 static bool add_rates(struct bench_list *list, const struct record_reals *samples, double value);
+static enum mscope_status set_roofs(struct bench_samples *samples, struct mscope_error *err);
+static double mean_under_roof(const struct bench_list *rates, const struct bench_list *roofs);
 static int condition_rank(const char *condition);
 static void keep_worse(struct record *run, struct record *before);
 
@@ -28,6 +30,7 @@ void bench_samples_free(struct bench_samples *samples)
         free(lists[i]->values);
     }
     free(samples->roofs.values);
+    free(samples->handoffs.values);
     record_free(&samples->row);
     *samples = (struct bench_samples){0};
 }
@@ -71,9 +74,11 @@ static bool add_rates(struct bench_list *list, const struct record_reals *sample
 
 static bool add(struct bench_list *list, double value)
 {
-    if (isnan(value)) {
-        return true;
-    }
+    return isnan(value) || append(list, value);
+}
+
+static bool append(struct bench_list *list, double value)
+{
     if (list->n == list->capacity) {
         size_t capacity = 2 * list->capacity + 8;
         double *grown = realloc(list->values, capacity * sizeof *grown);
@@ -113,17 +118,29 @@ static int condition_rank(const char *condition)
                                                : 3;
 }
 
-enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n, double before,
-                                          double after, struct mscope_error *err)
+/* A run with the cores elsewhere than before or after it has no ceiling that is known. */
+enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n,
+                                          const struct roof *before, const struct roof *after,
+                                          struct mscope_error *err)
 {
+    if (n <= 0) {
+        return MSCOPE_OK;
+    }
+    bool is_moved = roofs_moved(before->handoff_ns, after->handoff_ns);
+    double read_gbps = is_moved ? NAN : (before->read_gbps + after->read_gbps) / 2;
+    double handoff_ns = is_moved ? NAN : (before->handoff_ns + after->handoff_ns) / 2;
     for (int i = 0; i < n; i++) {
-        if (!add(&samples->roofs, (before + after) / 2)) {
+        if (!append(&samples->roofs, read_gbps) || !add(&samples->handoffs, handoff_ns)) {
             return error_set_memory(err, "samples", sizeof(double));
         }
     }
-    if (n > 0) {
-        samples->roof_drift = fmax(samples->roof_drift, roofs_drift(before, after));
+    if (is_moved) {
+        samples->moves.n_moved += n;
+        samples->moves.before_ns = before->handoff_ns;
+        samples->moves.after_ns = after->handoff_ns;
     }
+    samples->roof_drift =
+        fmax(samples->roof_drift, roofs_drift(before->read_gbps, after->read_gbps));
     return MSCOPE_OK;
 }
 
@@ -158,19 +175,7 @@ enum mscope_status bench_samples_summarise(struct bench_samples *samples,
         row->tpot_ms_p95 = stats_percentile(steps->values, steps->n, 0.95);
         row->tpot_ms_p99 = stats_percentile(steps->values, steps->n, 0.99);
     }
-    row->roof_read_gbps = stats_of(samples->roofs.values, samples->roofs.n).median;
-    row->roof_read_drift_share = samples->roof_drift;
-    enum mscope_status status = condition_judge_roof(row, err);
-    if (row->roof_read_gbps > 0) {
-        row->s_mbu = row->bytes_per_token * row->decode_tps / (row->roof_read_gbps * 1e9);
-    }
-    if (row->roof_int8_gops > 0 && row->n_prompt > 0 && row->prefill_flops != RECORD_NO_INT) {
-        row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt * row->prefill_tps /
-                     (row->roof_int8_gops * 1e9);
-    }
-    status = status == MSCOPE_OK ? record_set_reals(&row->roof_read_gbps_samples,
-                                                    samples->roofs.values, samples->roofs.n, err)
-                                 : status;
+    enum mscope_status status = set_roofs(samples, err);
     status = status == MSCOPE_OK
                  ? record_set_reals(&row->prefill_tps_samples, samples->prefill_tps.values,
                                     samples->prefill_tps.n, err)
@@ -179,4 +184,43 @@ enum mscope_status bench_samples_summarise(struct bench_samples *samples,
                ? record_set_reals(&row->decode_tps_samples, samples->decode_tps.values,
                                   samples->decode_tps.n, err)
                : status;
+}
+
+/* The list of roofs is null where there was none to measure. */
+static enum mscope_status set_roofs(struct bench_samples *samples, struct mscope_error *err)
+{
+    struct record *row = &samples->row;
+    struct stats read = stats_of(samples->roofs.values, samples->roofs.n);
+    static const struct bench_list none;
+    bool is_measured = read.n > 0 || samples->moves.n_moved > 0;
+    const struct bench_list *roofs = is_measured ? &samples->roofs : &none;
+    row->roof_read_gbps = read.median;
+    row->roof_read_drift_share = samples->roof_drift;
+    row->roof_handoff_ns = stats_of(samples->handoffs.values, samples->handoffs.n).median;
+    if (row->roof_read_gbps > 0) {
+        row->s_mbu = row->bytes_per_token * mean_under_roof(&samples->decode_tps, roofs) /
+                     (row->roof_read_gbps * 1e9);
+    }
+    if (row->roof_int8_gops > 0 && row->n_prompt > 0 && row->prefill_flops != RECORD_NO_INT) {
+        row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt *
+                     mean_under_roof(&samples->prefill_tps, roofs) / (row->roof_int8_gops * 1e9);
+    }
+    samples->moves.n_samples = (int)roofs->n;
+    enum mscope_status status = condition_judge_roof(row, &samples->moves, err);
+    return status == MSCOPE_OK
+               ? record_set_reals(&row->roof_read_gbps_samples, roofs->values, roofs->n, err)
+               : status;
+}
+
+/* Of the rates that have a roof; of all where roofs were not measured. */
+static double mean_under_roof(const struct bench_list *rates, const struct bench_list *roofs)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < rates->n; i++) {
+        bool counts = roofs->n != rates->n || !isnan(roofs->values[i]);
+        sum += counts ? rates->values[i] : 0;
+        n += counts;
+    }
+    return n > 0 ? sum / (double)n : NAN;
 }

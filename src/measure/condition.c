@@ -107,7 +107,8 @@ enum mscope_status condition_judge(struct record *record, const struct condition
     return conclude(&verdict);
 }
 
-enum mscope_status condition_judge_roof(struct record *record, struct mscope_error *err)
+enum mscope_status condition_judge_roof(struct record *record, const struct condition_moves *moves,
+                                        struct mscope_error *err)
 {
     struct verdict verdict = {.record = record, .err = err};
     if (record->condition == NULL) {
@@ -117,6 +118,12 @@ enum mscope_status condition_judge_roof(struct record *record, struct mscope_err
         verdict.level++;
     }
     judge_roof(&verdict);
+    if (moves != NULL && moves->n_moved > 0) {
+        add_reason(&verdict, 1,
+                   "the cores were moved during %d of %d samples, expected during none: a cache "
+                   "line took %.0f ns from one to the next before, %.0f ns after",
+                   moves->n_moved, moves->n_samples, moves->before_ns, moves->after_ns);
+    }
     return conclude(&verdict);
 }
 

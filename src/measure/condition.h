@@ -30,8 +30,15 @@ void condition_look(struct condition_mark *mark, const char *root);
 enum mscope_status condition_judge(struct record *record, const struct condition_mark *before,
                                    const struct condition_mark *after, double temp_limit_c,
                                    struct mscope_error *err);
-/* The reason that a roof_read_drift_share above a tenth is, where it is known only after the
- * verdict. */
-enum mscope_status condition_judge_roof(struct record *record, struct mscope_error *err);
+/*
+ * The reasons that are known only after the verdict: a roof_read_drift_share above a tenth, and the
+ * samples of the row during which the cores were moved (NULL: not known).
+ */
+struct condition_moves {
+    int n_samples, n_moved;
+    double before_ns, after_ns; /* of one of them, a cache line from one core to the next */
+};
+enum mscope_status condition_judge_roof(struct record *record, const struct condition_moves *moves,
+                                        struct mscope_error *err);
 
 #endif

@@ -16,6 +16,7 @@ enum { ROOFS_MAX = 32 };
 struct roof {
     int n_threads;
     double read_gbps, fp32_gflops, int8_gops; /* NaN: not measurable */
+    double handoff_ns; /* of a cache line from one thread to the next; NaN with one thread */
 };
 
 struct roofs { /* the last measurement for each number of threads */
@@ -29,10 +30,29 @@ struct roofs { /* the last measurement for each number of threads */
  */
 void roofs_measure(struct roofs *roofs, struct record *record, int n_threads);
 
-/* About a second; without peaks half of it. */
+/* About a second; without peaks half of it. Memory is read again when the cores were moved
+ * meanwhile. */
 struct roof roofs_look(int n_threads, bool with_peaks);
+
+/*
+ * Whether the threads' cores are others, or elsewhere, than they were: a cache line takes a
+ * different time between them, and the memory is reached by other ways. The host of a virtual
+ * machine may do that at any time. False when either is NaN.
+ */
+bool roofs_moved(double handoff_a_ns, double handoff_b_ns);
 
 /* |a - b| over their mean; NaN when either is. */
 double roofs_drift(double a, double b);
+
+/*
+ * Medians over the samples of a bench row that have a roof (a read bandwidth of their own, which is
+ * null where the cores were moved); all NaN when none has. Of a row without a list of them: the
+ * median of all, over the row's roof.
+ */
+struct roofs_medians {
+    double tps;          /* of prefill where there is a prompt, else of decode */
+    double tps_per_gbps; /* over the read bandwidth beside each */
+};
+struct roofs_medians roofs_medians(const struct record *row);
 
 #endif

@@ -22,6 +22,7 @@ main() {
     test_versus
     test_show
     test_csv
+    test_moved
     test_mistakes
     echo "$n_cases cases, $n_failed failed"
     [ "$n_failed" -eq 0 ]
@@ -94,6 +95,25 @@ test_csv() {
         -v ratio="$(column bytes ratios.csv ',other,')" \
         'BEGIN { x = dense / moe / ratio; exit !(x > 0.9999 && x < 1.0001) }'
     is $? 0 "ratio of bytes"
+}
+
+# Rows whose first sample, and then all of whose samples, have no roof.
+test_moved() {
+    local list='"roof_read_gbps_samples":\['
+    grep '"moe.gguf"' rows.jsonl | grep '"tg4"' | sed -E \
+        -e "s/$list[^]]*/\"roof_read_gbps_samples\":[null,20,40/" \
+        -e "s/\"decode_tps_samples\":\[[^]]*/\"decode_tps_samples\":[70,30,50/" \
+        -e 's/"bytes_per_token":[0-9.]+/"bytes_per_token":4e8/' > moved.jsonl
+    "$program" bench show moved.jsonl > out 2> err
+    is $? 0 "exit code of show with a sample that has no roof"
+    is "$(grep -c '^| moe.gguf .* |    55 % |' out)" 2 "median share of the other samples"
+    sed -i -E "s/$list[^]]*/\"roof_read_gbps_samples\":[null,null,null/" moved.jsonl
+    "$program" bench show moved.jsonl > out 2> err
+    is "$(grep -c '^| moe.gguf .* |       - |' out)" 2 "no share where no sample has a roof"
+    "$program" bench show moved.jsonl -o csv > table.csv 2> err
+    sed -i 's/"[^"]*"/detail/' table.csv
+    is "$(column of_read_roof table.csv 'moe.gguf,tg4,other')" '' "nor in the csv"
+    is "$(column roof_handoff_ns table.csv 'moe.gguf,tg4,other')" '' "no way to a core that is not there"
 }
 
 test_mistakes() {
