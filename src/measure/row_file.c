@@ -9,7 +9,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A run that was killed leaves its lock with the worker that it had just begun to start, until that
+ * one gets to run and ends. */
+enum { LOCK_TRIES = 50, LOCK_WAIT_NS = 20000000 };
 
 struct row_file {
     int fd;
@@ -215,7 +220,12 @@ static enum mscope_status lock_file(struct row_file *file, struct mscope_error *
     if (!S_ISREG(info.st_mode)) {
         return error_set(err, MSCOPE_ERR_IO, file->path, "not a regular file");
     }
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
+    int failed = flock(file->fd, LOCK_EX | LOCK_NB);
+    for (int i = 0; i < LOCK_TRIES && failed != 0 && errno == EWOULDBLOCK; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+        failed = flock(file->fd, LOCK_EX | LOCK_NB);
+    }
+    if (failed != 0) {
         if (errno == EWOULDBLOCK) {
             return error_set(err, MSCOPE_ERR_IO, file->path,
                              "another run is writing to it, expected to be the only one");

@@ -36,9 +36,9 @@ enum mscope_status row_file_read(const char *path, row_visit_fn *visit, void *us
 
 struct row_file;
 /*
- * Creates or continues `path`. Refused (MSCOPE_ERR_IO): another program writes to it, not a regular
- * file, not writable. MSCOPE_ERR_UNSUPPORTED: it holds rows of another schema version.
- * `report` may be NULL.
+ * Creates or continues `path`. Refused (MSCOPE_ERR_IO): another program writes to it for a second,
+ * not a regular file, not writable. MSCOPE_ERR_UNSUPPORTED: it holds rows of another schema
+ * version. `report` may be NULL.
  */
 enum mscope_status row_file_open(struct row_file **out, const char *path,
                                  struct row_file_report *report, struct mscope_error *err);
