@@ -176,7 +176,7 @@ static struct bench_share share_of(const struct bench_versus *versus, const stru
     }
     struct roofs_medians medians = roofs_medians(row);
     if (share.is_prefill) {
-        share.of_int8 = share.ops * medians.tps / (row->roof_int8_gops * 1e9);
+        share.of_int8 = share.ops * 1e-9 * medians.tps_per_gops;
     } else {
         share.of_read = share.bytes * 1e-9 * medians.tps_per_gbps;
     }

@@ -28,7 +28,9 @@ struct bench {
     struct slot *slots;              /* (n_engines, n_tests) */
     bool is_dead[BENCH_MAX_ENGINES]; /* gave nothing in a round: not tried again */
     struct roof roof;                /* last measured */
-    double fp32[BENCH_MAX_ROUNDS + 1], int8[BENCH_MAX_ROUNDS + 1];
+    bool has_prompt;                 /* one of the tests: each process has peaks of its own */
+    double fp32[BENCH_MAX_ROUNDS * BENCH_MAX_ENGINES + 1];
+    double int8[BENCH_MAX_ROUNDS * BENCH_MAX_ENGINES + 1];
     int n_peaks;
     bool was_stopped;
 };
@@ -57,6 +59,9 @@ enum mscope_status bench_run(const struct bench_params *params, struct mscope_er
     }
     for (size_t i = 0; i < n_slots; i++) {
         bench_samples_init(&bench.slots[i].samples);
+    }
+    for (int i = 0; i < params->n_tests; i++) {
+        bench.has_prompt |= params->tests[i].n_prompt > 0;
     }
     record_init(&bench.base);
     enum mscope_status status = record_copy(&bench.base, params->base, err);
@@ -113,7 +118,7 @@ static enum mscope_status run_round(struct bench *bench, int i_round, struct msc
             bench->base.order_index = (int64_t)i_round * params->n_engines + i;
             struct roof before = bench->roof;
             status = run_process(bench, order[i], err);
-            look_at_roofs(bench, i + 1 == params->n_engines);
+            look_at_roofs(bench, bench->has_prompt || i + 1 == params->n_engines);
             status = status == MSCOPE_OK ? add_roofs(bench, order[i], &before, err) : status;
         }
     }

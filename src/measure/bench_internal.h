@@ -36,6 +36,7 @@ struct bench_list {
 struct bench_samples { /* of one test with one engine, over all rounds */
     struct bench_list prefill_tps, decode_tps, ttft_ms, wall_ms, steps_ms;
     struct bench_list roofs; /* read bandwidth, GB/s: one for each run, NaN: the cores were moved */
+    struct bench_list peaks; /* int8, GOP/s: likewise; all NaN where none were measured */
     struct bench_list handoffs; /* of a cache line, ns: one for each run with a roof */
     double roof_drift;          /* the largest of a process */
     struct condition_moves moves;

@@ -30,6 +30,7 @@ void bench_samples_free(struct bench_samples *samples)
         free(lists[i]->values);
     }
     free(samples->roofs.values);
+    free(samples->peaks.values);
     free(samples->handoffs.values);
     record_free(&samples->row);
     *samples = (struct bench_samples){0};
@@ -128,9 +129,11 @@ enum mscope_status bench_samples_add_roof(struct bench_samples *samples, int n,
     }
     bool is_moved = roofs_moved(before->handoff_ns, after->handoff_ns);
     double read_gbps = is_moved ? NAN : (before->read_gbps + after->read_gbps) / 2;
+    double int8_gops = is_moved ? NAN : (before->int8_gops + after->int8_gops) / 2;
     double handoff_ns = is_moved ? NAN : (before->handoff_ns + after->handoff_ns) / 2;
     for (int i = 0; i < n; i++) {
-        if (!append(&samples->roofs, read_gbps) || !add(&samples->handoffs, handoff_ns)) {
+        if (!append(&samples->roofs, read_gbps) || !append(&samples->peaks, int8_gops) ||
+            !add(&samples->handoffs, handoff_ns)) {
             return error_set_memory(err, "samples", sizeof(double));
         }
     }
@@ -175,41 +178,46 @@ enum mscope_status bench_samples_summarise(struct bench_samples *samples,
         row->tpot_ms_p95 = stats_percentile(steps->values, steps->n, 0.95);
         row->tpot_ms_p99 = stats_percentile(steps->values, steps->n, 0.99);
     }
-    enum mscope_status status = set_roofs(samples, err);
+    enum mscope_status status = record_set_reals(
+        &row->prefill_tps_samples, samples->prefill_tps.values, samples->prefill_tps.n, err);
     status = status == MSCOPE_OK
-                 ? record_set_reals(&row->prefill_tps_samples, samples->prefill_tps.values,
-                                    samples->prefill_tps.n, err)
+                 ? record_set_reals(&row->decode_tps_samples, samples->decode_tps.values,
+                                    samples->decode_tps.n, err)
                  : status;
-    return status == MSCOPE_OK
-               ? record_set_reals(&row->decode_tps_samples, samples->decode_tps.values,
-                                  samples->decode_tps.n, err)
-               : status;
+    return status == MSCOPE_OK ? set_roofs(samples, err) : status;
 }
 
-/* The list of roofs is null where there was none to measure. */
+/* A list of roofs is null where there was none to measure, that of peaks also without a prompt. */
 static enum mscope_status set_roofs(struct bench_samples *samples, struct mscope_error *err)
 {
     struct record *row = &samples->row;
     struct stats read = stats_of(samples->roofs.values, samples->roofs.n);
+    struct stats int8 = stats_of(samples->peaks.values, samples->peaks.n);
     static const struct bench_list none;
     bool is_measured = read.n > 0 || samples->moves.n_moved > 0;
     const struct bench_list *roofs = is_measured ? &samples->roofs : &none;
+    const struct bench_list *peaks = is_measured && row->n_prompt > 0 ? &samples->peaks : &none;
     row->roof_read_gbps = read.median;
+    row->roof_int8_gops = peaks->n > 0 ? int8.median : row->roof_int8_gops;
     row->roof_read_drift_share = samples->roof_drift;
     row->roof_handoff_ns = stats_of(samples->handoffs.values, samples->handoffs.n).median;
+    samples->moves.n_samples = (int)roofs->n;
+    enum mscope_status status = condition_judge_roof(row, &samples->moves, err);
+    status = status == MSCOPE_OK
+                 ? record_set_reals(&row->roof_read_gbps_samples, roofs->values, roofs->n, err)
+                 : status;
+    status = status == MSCOPE_OK
+                 ? record_set_reals(&row->roof_int8_gops_samples, peaks->values, peaks->n, err)
+                 : status;
     if (row->roof_read_gbps > 0) {
         row->s_mbu = row->bytes_per_token * mean_under_roof(&samples->decode_tps, roofs) /
                      (row->roof_read_gbps * 1e9);
     }
-    if (row->roof_int8_gops > 0 && row->n_prompt > 0 && row->prefill_flops != RECORD_NO_INT) {
-        row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt *
-                     mean_under_roof(&samples->prefill_tps, roofs) / (row->roof_int8_gops * 1e9);
+    if (row->n_prompt > 0 && row->prefill_flops != RECORD_NO_INT) {
+        row->s_mfu = (double)row->prefill_flops / (double)row->n_prompt * 1e-9 *
+                     roofs_medians(row).tps_per_gops;
     }
-    samples->moves.n_samples = (int)roofs->n;
-    enum mscope_status status = condition_judge_roof(row, &samples->moves, err);
-    return status == MSCOPE_OK
-               ? record_set_reals(&row->roof_read_gbps_samples, roofs->values, roofs->n, err)
-               : status;
+    return status;
 }
 
 /* Of the rates that have a roof; of all where roofs were not measured. */

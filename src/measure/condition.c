@@ -3,6 +3,7 @@
 #include "measure/condition.h"
 
 #include "base/strbuf.h"
+#include "measure/roofs.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -40,7 +41,9 @@ static int64_t find_number(const char *root, const char *path, const char *key);
 static bool read_word(char *word, size_t size, const char *root, const char *path);
 static void add_reason(struct verdict *verdict, int level, const char *format, ...)
     BASE_PRINTF(3, 4);
+static void resume(struct verdict *verdict);
 static void judge_roof(struct verdict *verdict);
+static void judge_moves(struct verdict *verdict, const struct condition_moves *moves);
 static enum mscope_status conclude(struct verdict *verdict);
 static void judge_cpu(struct verdict *verdict, const struct condition_mark *before,
                       const struct condition_mark *after);
@@ -114,17 +117,45 @@ enum mscope_status condition_judge_roof(struct record *record, const struct cond
     if (record->condition == NULL) {
         return MSCOPE_OK;
     }
-    while (verdict.level < 2 && strcmp(record->condition, levels[verdict.level]) != 0) {
-        verdict.level++;
-    }
+    resume(&verdict);
     judge_roof(&verdict);
     if (moves != NULL && moves->n_moved > 0) {
-        add_reason(&verdict, 1,
-                   "the cores were moved during %d of %d samples, expected during none: a cache "
-                   "line took %.0f ns from one to the next before, %.0f ns after",
-                   moves->n_moved, moves->n_samples, moves->before_ns, moves->after_ns);
+        judge_moves(&verdict, moves);
     }
     return conclude(&verdict);
+}
+
+enum mscope_status condition_judge_place(struct record *record, double before_ns, double now_ns,
+                                         struct mscope_error *err)
+{
+    struct verdict verdict = {.record = record, .err = err};
+    struct condition_moves moves = {1, 1, record->roof_handoff_ns, now_ns};
+    if (!roofs_moved(moves.before_ns, moves.after_ns)) {
+        moves.after_ns = before_ns;
+    }
+    if (record->condition == NULL || !roofs_moved(moves.before_ns, moves.after_ns)) {
+        return MSCOPE_OK;
+    }
+    record->s_mbu = record->s_mfu = NAN;
+    resume(&verdict);
+    judge_moves(&verdict, &moves);
+    return conclude(&verdict);
+}
+
+/* From where the row's verdict is. */
+static void resume(struct verdict *verdict)
+{
+    while (verdict->level < 2 && strcmp(verdict->record->condition, levels[verdict->level]) != 0) {
+        verdict->level++;
+    }
+}
+
+static void judge_moves(struct verdict *verdict, const struct condition_moves *moves)
+{
+    add_reason(verdict, 1,
+               "the cores were moved during %d of %d samples, expected during none: a cache line "
+               "took %.0f ns from one to the next before, %.0f ns after",
+               moves->n_moved, moves->n_samples, moves->before_ns, moves->after_ns);
 }
 
 static void judge_roof(struct verdict *verdict)

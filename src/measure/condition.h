@@ -40,5 +40,11 @@ struct condition_moves {
 };
 enum mscope_status condition_judge_roof(struct record *record, const struct condition_moves *moves,
                                         struct mscope_error *err);
+/*
+ * Of a row whose roofs were measured before its process: the cores were elsewhere before the run or
+ * are now than when its roof_handoff_ns was. Caution, and no s_mbu and s_mfu. NaN: not known.
+ */
+enum mscope_status condition_judge_place(struct record *record, double before_ns, double now_ns,
+                                         struct mscope_error *err);
 
 #endif

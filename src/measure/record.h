@@ -84,8 +84,8 @@ typedef struct record_classes record_type_CLASSES;
     F(CLASSES, prefill_weight_bytes) F(CLASSES, decode_weight_bytes) F(INT, prefill_kv_bytes)      \
     F(INT, decode_kv_bytes) F(REAL, bytes_per_token) F(INT, prefill_flops) F(INT, decode_flops)    \
     F(REAL, roof_read_gbps) F(REALS, roof_read_gbps_samples) F(REAL, roof_read_drift_share)        \
-    F(REAL, roof_fp32_gflops) F(REAL, roof_int8_gops) F(REAL, roof_handoff_ns)                     \
-    F(REAL, s_mbu) F(REAL, s_mfu)                                                                  \
+    F(REAL, roof_fp32_gflops) F(REAL, roof_int8_gops) F(REALS, roof_int8_gops_samples)             \
+    F(REAL, roof_handoff_ns) F(REAL, s_mbu) F(REAL, s_mfu)                                         \
     /* routing */                                                                                  \
     F(REAL, routing_entropy_share) F(REAL, routing_distinct_prefill)                               \
     F(REAL, routing_distinct_decode) F(REAL, routing_reuse_share) F(TABLE, routing_histogram)      \

@@ -10,11 +10,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const uint64_t READ_BUDGET_NS = 400000000, PEAK_BUDGET_NS = 300000000;
+static const uint64_t READ_BUDGET_NS = 400000000, PEAK_BUDGET_NS = 200000000;
 static const double MOVED_FACTOR = 1.5; /* above the noise in one place (1.3), below two places */
-enum { READ_TRIES = 3 };
+enum { LOOK_TRIES = 3 };
 
-static void look_at_memory(struct roof *roof, struct pool *pool);
+static double median_under(const struct record_reals *rates, const struct record_reals *roofs,
+                           bool is_ratio, double otherwise);
+static void look(struct roof *roof, struct pool *pool, bool with_peaks);
 
 void roofs_measure(struct roofs *roofs, struct record *record, int n_threads)
 {
@@ -50,59 +52,82 @@ struct roofs_medians roofs_medians(const struct record *row)
     bool is_prefill = row->n_prompt > 0;
     const struct record_reals *rates =
         is_prefill ? &row->prefill_tps_samples : &row->decode_tps_samples;
-    const struct record_reals *roofs = &row->roof_read_gbps_samples;
+    const struct record_reals *read = &row->roof_read_gbps_samples;
+    const struct record_reals *int8 = &row->roof_int8_gops_samples;
     double median = is_prefill ? row->prefill_tps_median : row->decode_tps_median;
-    struct roofs_medians medians = {median, median / row->roof_read_gbps};
-    double *kept = roofs->n == rates->n && rates->n > 0 ? calloc(2 * rates->n, sizeof *kept) : NULL;
-    if (kept == NULL) {
-        return medians;
+    double kept = median_under(rates, read, false, median);
+    return (struct roofs_medians){
+        .tps_per_gbps = median_under(rates, read, true, median / row->roof_read_gbps),
+        .tps_per_gops = median_under(rates, int8, true, kept / row->roof_int8_gops),
+    };
+}
+
+/* Of the rates that have a roof, or of what they are over it; `otherwise` without a roof, or null,
+ * for each. */
+static double median_under(const struct record_reals *rates, const struct record_reals *roofs,
+                           bool is_ratio, double otherwise)
+{
+    size_t n = rates->n;
+    double *values = roofs->n == n && n > 0 ? calloc(n, sizeof *values) : NULL;
+    if (values == NULL) {
+        return otherwise;
     }
-    double *ratios = kept + rates->n;
-    for (size_t i = 0; i < rates->n; i++) { /* medians leave out what is NaN */
-        kept[i] = isnan(roofs->values[i]) ? NAN : rates->values[i];
-        ratios[i] = rates->values[i] / roofs->values[i];
+    for (size_t i = 0; i < n; i++) { /* medians leave out what is NaN */
+        double ratio = rates->values[i] / roofs->values[i];
+        values[i] = is_ratio || isnan(ratio) ? ratio : rates->values[i];
     }
-    medians.tps = stats_of(kept, rates->n).median;
-    medians.tps_per_gbps = stats_of(ratios, rates->n).median;
-    free(kept);
-    return medians;
+    double median = stats_of(values, n).median;
+    free(values);
+    return median;
 }
 
 struct roof roofs_look(int n_threads, bool with_peaks)
 {
     struct roof roof = {n_threads, NAN, NAN, NAN, NAN};
     struct pool *pool = NULL;
-    struct machine_peaks peaks;
     struct machine_binding *binding; /* as the engine */
     machine_bind_fastest(&binding, n_threads);
-    if (pool_open(&pool, n_threads, NULL) != MSCOPE_OK) {
-        machine_unbind(&binding);
-        return roof;
+    if (pool_open(&pool, n_threads, NULL) == MSCOPE_OK) {
+        look(&roof, pool, with_peaks);
+        pool_close(&pool);
     }
-    look_at_memory(&roof, pool);
-    if (with_peaks &&
-        machine_measure_peaks(&peaks, pool, NULL, PEAK_BUDGET_NS, NULL) == MSCOPE_OK) {
-        roof.fp32_gflops = peaks.fp32.median * 1e-9;
-        roof.int8_gops = peaks.int8.median * 1e-9;
-    }
-    pool_close(&pool);
     machine_unbind(&binding);
     return roof;
 }
 
-static void look_at_memory(struct roof *roof, struct pool *pool)
+static void look(struct roof *roof, struct pool *pool, bool with_peaks)
 {
     struct machine_bandwidth read;
+    struct machine_peaks peaks;
     roof->handoff_ns = machine_measure_handoff_ns(pool);
-    for (int i = 0; i < READ_TRIES; i++) {
+    for (int i = 0; i < LOOK_TRIES; i++) {
         double before_ns = roof->handoff_ns;
         if (machine_measure_read(&read, pool, machine_stream_buffer_bytes(), READ_BUDGET_NS,
                                  NULL) == MSCOPE_OK) {
             roof->read_gbps = read.median * 1e-9;
+        }
+        if (with_peaks &&
+            machine_measure_peaks(&peaks, pool, NULL, PEAK_BUDGET_NS, NULL) == MSCOPE_OK) {
+            roof->fp32_gflops = peaks.fp32.median * 1e-9;
+            roof->int8_gops = peaks.int8.median * 1e-9;
         }
         roof->handoff_ns = machine_measure_handoff_ns(pool);
         if (!roofs_moved(before_ns, roof->handoff_ns)) {
             break;
         }
     }
+}
+
+double roofs_look_at_handoff(int n_threads)
+{
+    double handoff_ns = NAN;
+    struct pool *pool = NULL;
+    struct machine_binding *binding;
+    machine_bind_fastest(&binding, n_threads);
+    if (pool_open(&pool, n_threads, NULL) == MSCOPE_OK) {
+        handoff_ns = machine_measure_handoff_ns(pool);
+        pool_close(&pool);
+    }
+    machine_unbind(&binding);
+    return handoff_ns;
 }

@@ -30,9 +30,12 @@ struct roofs { /* the last measurement for each number of threads */
  */
 void roofs_measure(struct roofs *roofs, struct record *record, int n_threads);
 
-/* About a second; without peaks half of it. Memory is read again when the cores were moved
- * meanwhile. */
+/* About a second; without peaks half of it. All but the handoff is measured again when the cores
+ * were moved meanwhile. */
 struct roof roofs_look(int n_threads, bool with_peaks);
+
+/* The handoff alone: some milliseconds, most of them to find the cores. NaN with one thread. */
+double roofs_look_at_handoff(int n_threads);
 
 /*
  * Whether the threads' cores are others, or elsewhere, than they were: a cache line takes a
@@ -45,13 +48,14 @@ bool roofs_moved(double handoff_a_ns, double handoff_b_ns);
 double roofs_drift(double a, double b);
 
 /*
- * Medians over the samples of a bench row that have a roof (a read bandwidth of their own, which is
- * null where the cores were moved); all NaN when none has. Of a row without a list of them: the
- * median of all, over the row's roof.
+ * Medians over the samples of a bench row, of the rate (of prefill where there is a prompt, else of
+ * decode) over the roof beside each. A roof is null where the cores were moved, and such samples
+ * are left out; NaN when no other is there. Of a row without a list of that roof: the median rate
+ * (of those samples that have a read bandwidth) over the row's roof.
  */
 struct roofs_medians {
-    double tps;          /* of prefill where there is a prompt, else of decode */
-    double tps_per_gbps; /* over the read bandwidth beside each */
+    double tps_per_gbps; /* read bandwidth */
+    double tps_per_gops; /* int8 peak */
 };
 struct roofs_medians roofs_medians(const struct record *row);
 

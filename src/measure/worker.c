@@ -6,6 +6,7 @@
 #include "machine/machine.h"
 #include "measure/condition.h"
 #include "measure/provenance.h"
+#include "measure/roofs.h"
 #include "measure/sense.h"
 #include "measure/stats.h"
 
@@ -35,6 +36,7 @@ struct worker {
     struct record opened; /* what open told of the model */
     int n_warmup;
     int warmup_stable;
+    double handoff_ns;              /* of a cache line, after the row before; NaN: not known */
     double overhead, overhead_ci95; /* of the split, NaN when not measured */
 };
 
@@ -47,13 +49,14 @@ static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_e
 static enum mscope_status prepare_row(struct worker *worker, const struct worker_cell *cell,
                                       struct mscope_error *err);
 static enum mscope_status finish_row(struct worker *worker, struct mscope_error *err);
+static enum mscope_status judge_place(struct worker *worker, struct mscope_error *err);
 static enum mscope_status send_row(struct worker *worker, struct mscope_error *err);
 static int give_up(struct worker *worker, const struct mscope_error *err);
 static void sleep_s(double seconds);
 
 int worker_main(void *user, FILE *out)
 {
-    struct worker worker = {.job = user, .out = out, .load_ms = NAN};
+    struct worker worker = {.job = user, .out = out, .load_ms = NAN, .handoff_ns = NAN};
     worker.overhead = worker.overhead_ci95 = NAN;
     worker.warmup_stable = RECORD_NO_BOOL;
     record_init(&worker.row);
@@ -249,6 +252,9 @@ static enum mscope_status run_cell(struct worker *worker, int i, struct mscope_e
     if (status == MSCOPE_OK) {
         status = condition_judge(&worker->row, &before, &after, job->device->temp_limit_c, err);
     }
+    if (status == MSCOPE_OK && strcmp(worker->row.status, "ok") == 0) {
+        status = judge_place(worker, err);
+    }
     return status == MSCOPE_OK ? send_row(worker, err) : status;
 }
 
@@ -314,6 +320,17 @@ static enum mscope_status finish_row(struct worker *worker, struct mscope_error 
         sense_memory(row);
     }
     return MSCOPE_OK;
+}
+
+/* Are the cores where they were when the roofs were measured? */
+static enum mscope_status judge_place(struct worker *worker, struct mscope_error *err)
+{
+    double before_ns = worker->handoff_ns;
+    if (isnan(worker->row.roof_handoff_ns)) {
+        return MSCOPE_OK;
+    }
+    worker->handoff_ns = roofs_look_at_handoff(worker->job->settings.n_threads);
+    return condition_judge_place(&worker->row, before_ns, worker->handoff_ns, err);
 }
 
 static enum mscope_status send_row(struct worker *worker, struct mscope_error *err)

@@ -55,6 +55,8 @@ test_versus() {
     has out '^of roof: decode of the read bandwidth, [0-9.]+ to [0-9.]+ GB/s; prefill of the int8 peak'
     is "$(wc -l < rows.jsonl)" 8 rows
     has rows.jsonl '"roof_read_gbps_samples":\[[0-9.]+,[0-9.]+,[0-9.]+\]'
+    has rows.jsonl '"test":"pp16".*"roof_int8_gops_samples":\[[0-9.]+,[0-9.]+,[0-9.]+\]'
+    has rows.jsonl '"test":"tg4".*"roof_int8_gops_samples":null'
     has rows.jsonl '"roof_read_drift_share":[0-9.e-]+,'
     has rows.jsonl '"engine_detail":"llama-bench 7 \(3f5\), random tokens"'
     is "$(grep -c '"peak_rss_bytes":[1-9]' rows.jsonl)" 8 "rows with a peak memory"
@@ -114,6 +116,26 @@ test_moved() {
     sed -i 's/"[^"]*"/detail/' table.csv
     is "$(column of_read_roof table.csv 'moe.gguf,tg4,other')" '' "nor in the csv"
     is "$(column roof_handoff_ns table.csv 'moe.gguf,tg4,other')" '' "no way to a core that is not there"
+    test_moved_prompt
+}
+
+# Of a prompt the shares 0.16, 0.2 and 0.12; then the same row from before each sample had a peak.
+test_moved_prompt() {
+    local list='"roof_int8_gops_samples":'
+    grep '"moe.gguf"' rows.jsonl | grep '"pp16"' | sed -E \
+        -e "s/$list\[[^]]*/$list[500,400,800/" \
+        -e 's/("prefill_tps_samples":)\[[^]]*/\1[40,40,48/' \
+        -e 's/("prefill_tps_median":)[0-9.]+/\140/' \
+        -e 's/"roof_int8_gops":[0-9.]+/"roof_int8_gops":800/' \
+        -e 's/"prefill_flops":[0-9]+/"prefill_flops":32000000000/' > prompt.jsonl
+    "$program" bench show prompt.jsonl > out 2> err
+    is "$(grep -c '^| moe.gguf .* |    16 % |' out)" 2 "median share of a prompt, each sample of its peak"
+    sed -i -E "s/$list\[[^]]*\]/$list""null/" prompt.jsonl
+    "$program" bench show prompt.jsonl > out 2> err
+    is "$(grep -c '^| moe.gguf .* |    10 % |' out)" 2 "share of a row without a list of peaks"
+    sed -i -E "s/,$list""null//" prompt.jsonl
+    "$program" bench show prompt.jsonl > out 2> err
+    is "$(grep -c '^| moe.gguf .* |    10 % |' out)" 2 "share of a row of before"
 }
 
 test_mistakes() {

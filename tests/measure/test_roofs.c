@@ -74,15 +74,16 @@ static void each_sample_has_the_roof_of_its_process(void **state)
     assert_string_equal(row->condition, "caution");
     assert_int_equal(row->condition_reasons.n, 1);
     struct roofs_medians medians = roofs_medians(row);
-    assert_near(medians.tps, 20, 0);
     assert_near(medians.tps_per_gbps, 20.0 / 32, 1e-12);
+    assert_null(row->roof_int8_gops_samples.values); /* nothing is held against it */
+    assert_near(row->roof_int8_gops, 500, 0);
     bench_samples_free(&samples);
 }
 
 static void a_sample_while_the_cores_were_moved_has_no_roof(void **state)
 {
     (void)state;
-    static const struct roof near = {2, 34, NAN, NAN, 33}, far = {2, 60, NAN, NAN, 157};
+    static const struct roof near = {2, 34, NAN, 850, 33}, far = {2, 60, NAN, 1000, 157};
     for (int is_prefill = 0; is_prefill < 2; is_prefill++) {
         struct mscope_error err;
         struct bench_samples samples;
@@ -102,11 +103,15 @@ static void a_sample_while_the_cores_were_moved_has_no_roof(void **state)
         assert_near(row->roof_read_gbps, 47, 0);
         assert_near(row->roof_handoff_ns, 95, 0);
         struct roofs_medians medians = roofs_medians(row);
-        assert_near(medians.tps, 23.5, 0);
         assert_near(medians.tps_per_gbps, 0.5, 1e-12);
         if (is_prefill) {
             assert_near(row->prefill_tps_median, 30, 0);
-            assert_near(row->s_mfu, 23.5 / 500, 1e-12);
+            assert_int_equal(row->roof_int8_gops_samples.n, 3);
+            assert_near(row->roof_int8_gops_samples.values[0], 850, 0);
+            assert_true(isnan(row->roof_int8_gops_samples.values[1]));
+            assert_near(row->roof_int8_gops, 925, 0);
+            assert_near(medians.tps_per_gops, 0.025, 1e-12); /* of 0.02 and 0.03 */
+            assert_near(row->s_mfu, 0.025, 1e-12);
         } else {
             assert_near(row->decode_tps_median, 30, 0);
             assert_near(row->s_mbu, 23.5 / 47, 1e-12);
@@ -118,6 +123,63 @@ static void a_sample_while_the_cores_were_moved_has_no_roof(void **state)
                                "after"));
         bench_samples_free(&samples);
     }
+}
+
+/* Hardware threads of one core in the first process, two cores in the others. */
+static void each_prompt_has_the_peak_of_its_process(void **state)
+{
+    (void)state;
+    static const struct roof siblings = {2, 35, 110, 460, 17}, slow = {2, 35, 110, 480, 17},
+                             cores = {2, 36, 220, 900, 34};
+    struct mscope_error err;
+    struct bench_samples samples;
+    const struct driver_test test = {8, 0, 0};
+    bench_samples_init(&samples);
+    add_run(&samples, 235, true);
+    add_roof(&samples, 1, siblings, slow);
+    add_run(&samples, 432, true);
+    add_run(&samples, 468, true);
+    add_roof(&samples, 2, cores, cores);
+    assert_ok(bench_samples_summarise(&samples, &test, &err), &err);
+    struct record *row = &samples.row;
+    assert_int_equal(row->roof_int8_gops_samples.n, 3);
+    assert_near(row->roof_int8_gops_samples.values[0], 470, 0);
+    assert_near(row->roof_int8_gops_samples.values[2], 900, 0);
+    assert_near(row->roof_int8_gops, 900, 0);
+    assert_near(row->s_mfu, 0.5, 1e-12); /* of 0.5, 0.48 and 0.52 */
+    assert_near(roofs_medians(row).tps_per_gops, 0.5, 1e-12);
+    assert_string_equal(row->condition, "trust");
+
+    struct record again;
+    record_init(&again);
+    json_t *json = record_to_json(row);
+    assert_ok(record_from_json(&again, json, &err), &err);
+    assert_near(roofs_medians(&again).tps_per_gops, 0.5, 1e-12);
+    json_decref(json);
+    /* as a row of before: one peak for all samples that have a read bandwidth */
+    assert_ok(record_set_reals(&again.roof_int8_gops_samples, NULL, 0, &err), &err);
+    assert_near(roofs_medians(&again).tps_per_gops, 432.0 / 900, 1e-12);
+    again.roof_read_gbps_samples.values[0] = NAN;
+    assert_near(roofs_medians(&again).tps_per_gops, 450.0 / 900, 1e-12);
+    record_free(&again);
+    bench_samples_free(&samples);
+}
+
+static void a_prompt_of_no_known_place_has_no_share(void **state)
+{
+    (void)state;
+    struct mscope_error err;
+    struct bench_samples samples;
+    const struct driver_test test = {8, 0, 0};
+    bench_samples_init(&samples);
+    add_run(&samples, 17, true);
+    add_roof(&samples, 1, (struct roof){2, 35, 110, 470, 17}, (struct roof){2, 36, 220, 900, 34});
+    assert_ok(bench_samples_summarise(&samples, &test, &err), &err);
+    assert_near(samples.row.prefill_tps_median, 17, 0);
+    assert_int_equal(samples.row.roof_int8_gops_samples.n, 1);
+    assert_true(isnan(samples.row.roof_int8_gops) && isnan(samples.row.s_mfu));
+    assert_true(isnan(roofs_medians(&samples.row).tps_per_gops));
+    bench_samples_free(&samples);
 }
 
 static void a_row_of_nothing_else_has_no_share(void **state)
@@ -136,7 +198,7 @@ static void a_row_of_nothing_else_has_no_share(void **state)
     assert_true(isnan(row->roof_read_gbps) && isnan(row->roof_handoff_ns) && isnan(row->s_mbu));
     assert_int_equal(row->roof_read_gbps_samples.n, 2);
     struct roofs_medians medians = roofs_medians(row);
-    assert_true(isnan(medians.tps) && isnan(medians.tps_per_gbps));
+    assert_true(isnan(medians.tps_per_gbps));
 
     struct record again; /* null in the file and back */
     record_init(&again);
@@ -162,10 +224,11 @@ static void without_roofs_all_samples_count(void **state)
     add_roof(&samples, 2, none, none);
     assert_ok(bench_samples_summarise(&samples, &test, &err), &err);
     assert_null(samples.row.roof_read_gbps_samples.values);
+    assert_null(samples.row.roof_int8_gops_samples.values);
     assert_near(samples.row.s_mfu, 18.0 / 500, 1e-12);
     assert_string_equal(samples.row.condition, "trust");
     struct roofs_medians medians = roofs_medians(&samples.row);
-    assert_near(medians.tps, 18, 0);
+    assert_near(medians.tps_per_gops, 18.0 / 500, 1e-12);
     assert_true(isnan(medians.tps_per_gbps));
     samples.row.roof_read_gbps = 36; /* as a row of before there were samples */
     assert_near(roofs_medians(&samples.row).tps_per_gbps, 0.5, 1e-12);
@@ -220,6 +283,48 @@ static void a_change_above_a_tenth_is_a_reason(void **state)
     }
 }
 
+static void a_row_from_elsewhere_than_its_roofs_has_no_share(void **state)
+{
+    (void)state;
+    static const struct {
+        double roof_ns, before_ns, now_ns;
+        const char *text; /* of the reason; NULL: none */
+    } cases[] = {{33, NAN, 36, NULL},
+                 {33, 34, 36, NULL},
+                 {NAN, NAN, 157, NULL},
+                 {33, NAN, NAN, NULL},
+                 {33, NAN, 157, "33 ns from one to the next before, 157 ns after"},
+                 {33, 157, 157, "33 ns from one to the next before, 157 ns after"},
+                 {33, 17, 35, "33 ns from one to the next before, 17 ns after"},
+                 {33, 17, NAN, "33 ns from one to the next before, 17 ns after"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mscope_error err;
+        struct record row;
+        record_init(&row);
+        assert_ok(record_set_text(&row.condition, "trust", &err), &err);
+        row.roof_handoff_ns = cases[i].roof_ns;
+        row.s_mbu = row.s_mfu = 0.5;
+        assert_ok(condition_judge_place(&row, cases[i].before_ns, cases[i].now_ns, &err), &err);
+        bool is_moved = cases[i].text != NULL;
+        assert_string_equal(row.condition, is_moved ? "caution" : "trust");
+        assert_int_equal(row.condition_reasons.n, is_moved);
+        assert_int_equal(isnan(row.s_mbu), is_moved);
+        assert_int_equal(isnan(row.s_mfu), is_moved);
+        if (is_moved) {
+            assert_non_null(strstr(row.condition_reasons.values[0], cases[i].text));
+        }
+        record_free(&row);
+    }
+}
+
+static void one_thread_has_no_handoff_to_look_at(void **state)
+{
+    (void)state;
+    assert_true(isnan(roofs_look_at_handoff(1)));
+    double two_ns = roofs_look_at_handoff(2); /* NaN beside a busy neighbour */
+    assert_true(isnan(two_ns) || two_ns > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,10 +332,14 @@ int main(void)
         cmocka_unit_test(some_places_differ_and_some_vary),
         cmocka_unit_test(each_sample_has_the_roof_of_its_process),
         cmocka_unit_test(a_sample_while_the_cores_were_moved_has_no_roof),
+        cmocka_unit_test(each_prompt_has_the_peak_of_its_process),
+        cmocka_unit_test(a_prompt_of_no_known_place_has_no_share),
         cmocka_unit_test(a_row_of_nothing_else_has_no_share),
         cmocka_unit_test(without_roofs_all_samples_count),
         cmocka_unit_test(a_measurement_is_a_row_and_a_change_since_the_last),
         cmocka_unit_test(a_change_above_a_tenth_is_a_reason),
+        cmocka_unit_test(a_row_from_elsewhere_than_its_roofs_has_no_share),
+        cmocka_unit_test(one_thread_has_no_handoff_to_look_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
