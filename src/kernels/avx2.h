@@ -65,6 +65,14 @@ TILES_INLINE float avx2_f16(const void *p)
     return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128((int)block_u16(p))));
 }
 
+/* The largest of eight halves that are all positive, or NaN. */
+TILES_INLINE float avx2_largest_half(__m128i halves)
+{
+    const __m128i all = _mm_set1_epi16(-1); /* there is an instruction for the smallest */
+    __m128i most = _mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(halves, all)), all);
+    return _mm_cvtss_f32(_mm_cvtph_ps(most));
+}
+
 TILES_INLINE __m256i avx2_pair(__m128i low, __m128i high)
 {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);

@@ -21,6 +21,7 @@ struct decode_type {
     /* Where a block has 16 scales of 8 bits, taken when the walk comes by; the head is then read
      * behind the eight. To look ahead first disturbs the prefetch of the hardware. */
     size_t scales_at;
+    size_t quants_at; /* DECODE_TURNED */
 };
 
 /* Blocks of one activation, aligned and in the order of the quants. */
@@ -40,11 +41,35 @@ TILES_INLINE void order_half(int8_t *dst, const int8_t *src, const enum decode_o
     __m512i a = _mm512_loadu_si512(src), b = _mm512_loadu_si512(src + 64);
     __m512i low = a, high = b;
     if (order != DECODE_IN_ORDER) {
-        low = _mm512_permutex2var_epi64(a, order == DECODE_BY_32 ? by_32_low : by_16_low, b);
-        high = _mm512_permutex2var_epi64(a, order == DECODE_BY_32 ? by_32_high : by_16_high, b);
+        low = _mm512_permutex2var_epi64(a, order != DECODE_BY_16 ? by_32_low : by_16_low, b);
+        high = _mm512_permutex2var_epi64(a, order != DECODE_BY_16 ? by_32_high : by_16_high, b);
     }
     _mm512_store_si512(dst, low);
     _mm512_store_si512(dst + 64, high);
+}
+
+/* Of each two blocks the low, then the high quants, turned as the weights are; beside a last one
+ * that is alone come zeros. */
+TILES_INLINE void turn_pairs(struct decode_act *act, int n)
+{
+    if (n > 0 && n % 2 == 1) {
+        memset(act->qs[n], 0, sizeof act->qs[n]);
+    }
+    for (int b = 0; b < n; b += 2) {
+        __m512i quants[2][4];
+        TILES_UNROLL
+        for (int i = 0; i < 8; i++) {
+            quants[i % 2][i / 2] = _mm512_load_si512(&act->qs[b + i / 4][i % 4 * 64]);
+        }
+        TILES_UNROLL
+        for (int high = 0; high < 2; high++) {
+            decode_turn(quants[high]);
+            TILES_UNROLL
+            for (int i = 0; i < 4; i++) {
+                _mm512_store_si512(&act->qs[b + high][64 * i], quants[high][i]);
+            }
+        }
+    }
 }
 
 /* n blocks, the n_distinct there are again and again; up to the next multiple of eight the others
@@ -74,6 +99,9 @@ TILES_INLINE void prepare_act(struct decode_act *out, const struct block_q8_k *d
             _mm256_store_si256((__m256i *)(void *)to, sums);
         }
         out->d[b] = block_f32(block->d);
+    }
+    if (type->order == DECODE_TURNED) {
+        turn_pairs(out, n);
     }
     for (int b = n; b % ROWS != 0; b++) {
         memset(out->sums + (size_t)b * n_sums, 0, n_sums * sizeof *out->sums);

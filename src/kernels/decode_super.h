@@ -10,12 +10,14 @@
 #include "kernels/avx2_rows.h"
 #include "kernels/avx2_super.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Of eight blocks; of those beyond the end, d and dmin are zero and the rest is not read. */
 struct decode_head {
     _Alignas(64) int16_t scales[ROWS][16]; /* of each group; 8 with groups of 32 */
     _Alignas(64) int16_t mins[ROWS * 16];  /* of block b from b * 8 or b * 16 on */
+    __m512i four_scales[2];                /* DECODE_TURNED: instead, of four blocks each */
     __m256 d, dmin;
 };
 
@@ -25,6 +27,7 @@ enum decode_order {
     DECODE_BY_32,    /* 0 .. 31 and 64 .. 95, the others */
     DECODE_BY_16,    /* 0 .. 15, 32 .. 47, ..., the others */
     DECODE_BY_RUN,   /* of all 256, half h: 64h .. 64h + 31 and those 128 on, the next 32 of both */
+    DECODE_TURNED,   /* of two blocks, by 32, words of 32 bits turned: decode_turn */
 };
 
 typedef void decode_head_fn(struct decode_head *head, const uint8_t *blocks, const int n);
@@ -46,6 +49,18 @@ TILES_INLINE __m512i decode_nibbles_low(__m512i bytes)
 TILES_INLINE __m512i decode_nibbles_high(__m512i bytes)
 {
     return _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(15));
+}
+
+/* Lane by lane, word j of the four becomes vector j: what is added up word by word is then of one
+ * vector, and none are left to be added across lanes. */
+TILES_INLINE void decode_turn(__m512i v[4])
+{
+    __m512i ab = _mm512_unpacklo_epi32(v[0], v[1]), ab_high = _mm512_unpackhi_epi32(v[0], v[1]);
+    __m512i cd = _mm512_unpacklo_epi32(v[2], v[3]), cd_high = _mm512_unpackhi_epi32(v[2], v[3]);
+    v[0] = _mm512_unpacklo_epi64(ab, cd);
+    v[1] = _mm512_unpackhi_epi64(ab, cd);
+    v[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+    v[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
 }
 
 /* bits | (more & mask) */
@@ -119,7 +134,7 @@ TILES_INLINE __m256 decode_scales_in(const __m512i lanes[2], const short at)
 
 /* Q4_K and Q5_K: d, dmin, 6-bit scales and minima in the first 16 bytes; see block_k4_scale. */
 TILES_INLINE void decode_head_q45_k(struct decode_head *head, const uint8_t *blocks,
-                                    size_t block_bytes, const int n)
+                                    size_t block_bytes, const bool is_turned, const int n)
 {
     /* dwords of a lane: d and dmin, then s0, s4, s8 */
     const __m512i down0 = _mm512_set4_epi32(4, 0, 0, 0);
@@ -137,7 +152,11 @@ TILES_INLINE void decode_head_q45_k(struct decode_head *head, const uint8_t *blo
         __m512i scales = _mm512_unpacklo_epi8(bytes, _mm512_setzero_si512());
         __m512i mins = _mm512_unpackhi_epi8(bytes, _mm512_setzero_si512());
         _mm512_store_si512(head->mins + 32 * i, mins);
-        decode_store_lanes(head->scales + 4 * i, scales);
+        if (is_turned) {
+            head->four_scales[i] = scales;
+        } else {
+            decode_store_lanes(head->scales + 4 * i, scales);
+        }
     }
     const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
     __m512i pairs = _mm512_permutex2var_epi32(first[0], every, first[1]);
@@ -146,12 +165,12 @@ TILES_INLINE void decode_head_q45_k(struct decode_head *head, const uint8_t *blo
 
 TILES_INLINE void decode_head_q4_k(struct decode_head *head, const uint8_t *blocks, const int n)
 {
-    decode_head_q45_k(head, blocks, sizeof(struct block_q4_k), n);
+    decode_head_q45_k(head, blocks, sizeof(struct block_q4_k), true, n);
 }
 
 TILES_INLINE void decode_head_q5_k(struct decode_head *head, const uint8_t *blocks, const int n)
 {
-    decode_head_q45_k(head, blocks, sizeof(struct block_q5_k), n);
+    decode_head_q45_k(head, blocks, sizeof(struct block_q5_k), false, n);
 }
 
 /* The scales are taken with the quants. */

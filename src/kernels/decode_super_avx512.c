@@ -8,6 +8,7 @@
  */
 #include "kernels/avx512.h"
 #include "kernels/decode_act.h"
+#include "kernels/decode_lanes.h"
 #include "kernels/decode_super.h"
 
 enum { DECODE_ROWS = 64 }; /* that pass over the prepared blocks */
@@ -78,62 +79,42 @@ TILES_INLINE void dot_block(__m512i *sum, const uint8_t *block, struct decode_he
     }
 }
 
-/* Lane b: the sum of the lanes of v[b]. */
-TILES_INLINE __m256i sum_lanes(const __m512i v[ROWS])
+/* As dot_block of two blocks, turned: sixteen products are added up before the scales, which still
+ * fits 16 bits. High quants stay where they are, times 16; n: of the blocks that are there. */
+TILES_INLINE void dot_pair(__m512i *sum, const uint8_t *blocks, const struct decode_head *head,
+                           const int i_pair, const int n, const struct decode_act *acts,
+                           int i_block, const int n_acts, const struct decode_type *type)
 {
-    __m512i four[2];
-    TILES_UNROLL
-    for (int i = 0; i < 2; i++) {
-        const __m512i *w = v + 4 * i;
-        __m512i ab =
-            _mm512_add_epi32(_mm512_unpacklo_epi32(w[0], w[1]), _mm512_unpackhi_epi32(w[0], w[1]));
-        __m512i cd =
-            _mm512_add_epi32(_mm512_unpacklo_epi32(w[2], w[3]), _mm512_unpackhi_epi32(w[2], w[3]));
-        four[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    /* Pairs of scales of the low and high quants beneath the words that they belong to. */
+    const __m512i first = _mm512_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6, 1, 3, 5, 7, 1, 3, 5, 7);
+    const __m512i zero = _mm512_setzero_si512(), low_mask = _mm512_set1_epi8(15);
+    const __m512i every = _mm512_add_epi32(first, _mm512_set1_epi32(i_pair % 2 * 8));
+    const uint8_t *qs = blocks + (size_t)(2 * i_pair) * type->block_bytes + type->quants_at;
+    __m512i low[4] = {decode_load(qs), decode_load(qs + 64), zero, zero}, high[4];
+    tiles_prefetch_piece(blocks, 2 * i_pair, type->block_bytes);
+    tiles_prefetch_piece(blocks, 2 * i_pair + 1, type->block_bytes);
+    if (n > 1) {
+        low[2] = decode_load(qs + type->block_bytes);
+        low[3] = decode_load(qs + type->block_bytes + 64);
     }
-    __m512i two = _mm512_add_epi32(_mm512_shuffle_i32x4(four[0], four[1], 0x44),
-                                   _mm512_shuffle_i32x4(four[0], four[1], 0xee));
-    __m512i one = _mm512_add_epi32(_mm512_shuffle_i32x4(two, two, 0x08),
-                                   _mm512_shuffle_i32x4(two, two, 0x0d));
-    return _mm512_castsi512_si256(one);
-}
-
-/* Words of four blocks, zero beyond the nth. */
-TILES_INLINE __m512i four_scales(const struct decode_head *head, const int first, const int n)
-{
-    __m512i v = _mm512_setzero_si512();
-    v = n > first ? _mm512_inserti32x4(v, avx2_load128(head->scales[first]), 0) : v;
-    v = n > first + 1 ? _mm512_inserti32x4(v, avx2_load128(head->scales[first + 1]), 1) : v;
-    v = n > first + 2 ? _mm512_inserti32x4(v, avx2_load128(head->scales[first + 2]), 2) : v;
-    return n > first + 3 ? _mm512_inserti32x4(v, avx2_load128(head->scales[first + 3]), 3) : v;
-}
-
-/* Lane b: minima, or scales where the type has an offset, of block b times activation sums. */
-TILES_INLINE __m256i sum_rests(const struct decode_head *head, const int n, const int16_t *act_sums,
-                               const struct decode_type *type)
-{
-    if (type->group == 32) {
-        __m512i of[2];
+    decode_turn(low);
+    TILES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        high[i] = _mm512_andnot_si512(low_mask, low[i]);
+        low[i] = _mm512_and_si512(low_mask, low[i]);
+    }
+    __m512i scale = _mm512_permutexvar_epi32(every, head->four_scales[i_pair / 2]);
+    for (int a = 0; a < n_acts; a++) {
+        __m512i x = zero, y = zero;
         TILES_UNROLL
-        for (int i = 0; i < 2; i++) {
-            of[i] = type->has_min ? _mm512_load_si512(head->mins + 32 * i)
-                                  : four_scales(head, 4 * i, n);
-            of[i] = _mm512_madd_epi16(of[i], _mm512_load_si512(act_sums + 32 * i));
+        for (int i = 0; i < 4; i++) {
+            x = _mm512_dpbusd_epi32(x, low[i], _mm512_load_si512(&acts[a].qs[i_block][64 * i]));
+            y = _mm512_dpbusd_epi32(y, high[i],
+                                    _mm512_load_si512(&acts[a].qs[i_block + 1][64 * i]));
         }
-        __m512i two = _mm512_add_epi32(_mm512_unpacklo_epi64(of[0], of[1]),
-                                       _mm512_unpackhi_epi64(of[0], of[1]));
-        two = _mm512_add_epi32(two, _mm512_srli_epi64(two, 32));
-        const __m512i every = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
-        return _mm512_castsi512_si256(_mm512_permutexvar_epi32(every, two));
+        __m512i both = decode_or_and(_mm512_slli_epi32(y, 12), x, _mm512_set1_epi32(0xffff));
+        sum[(size_t)a * ROWS] = _mm512_madd_epi16(both, scale);
     }
-    __m256i r[ROWS];
-    const int16_t *of = type->has_min ? head->mins : head->scales[0];
-    TILES_UNROLL
-    for (int b = 0; b < ROWS; b++) {
-        r[b] = b < n ? _mm256_madd_epi16(avx2_load(of + 16 * b), avx2_load(act_sums + 16 * b))
-                     : _mm256_setzero_si256();
-    }
-    return rows_sum8(r);
 }
 
 /* Blocks first .. first + n - 1 of a row, n <= 8: totals[a] += their terms, one per lane. */
@@ -142,6 +123,7 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
                                decode_head_fn *read_head, decode_quants_fn *unpack,
                                const struct decode_type *type)
 {
+    const bool is_turned = type->order == DECODE_TURNED;
     struct decode_head head;
     __m512i sums[DECODE_ACTS][ROWS];
     if (type->scales_at == 0) {
@@ -151,11 +133,19 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
             : "+m"(head.scales)); /* read back by broadcasts, not by shuffles of what was stored */
     for (int a = 0; a < n_acts; a++) {
         TILES_UNROLL
-        for (int b = n; b < ROWS; b++) {
+        for (int b = is_turned ? (n + 1) / 2 : n; b < ROWS; b++) {
             sums[a][b] = _mm512_setzero_si512();
         }
     }
-    if (n_acts == 1) { /* n is a constant: all in registers */
+    if (is_turned) {
+        TILES_UNROLL
+        for (int p = 0; p < ROWS / 2; p++) {
+            if (2 * p < n) {
+                dot_pair(&sums[0][p], blocks, &head, p, n - 2 * p, acts, first + 2 * p, n_acts,
+                         type);
+            }
+        }
+    } else if (n_acts == 1) { /* n is a constant: all in registers */
         TILES_UNROLL
         for (int b = 0; b < n; b++) {
             dot_block(&sums[0][b], blocks + (size_t)b * type->block_bytes, &head, b, acts,
@@ -172,7 +162,7 @@ TILES_INLINE void decode_eight(__m256 *totals, const uint8_t *blocks, const int 
     }
     const int n_sums = type->group == 32 ? 8 : 16;
     for (int a = 0; a < n_acts; a++) {
-        __m256i sum = sum_lanes(sums[a]);
+        __m256i sum = is_turned ? sum_pairs(sums[a]) : sum_lanes(sums[a]);
         __m256i rest = sum_rests(&head, n, acts[a].sums + first * n_sums, type);
         if (!type->has_min) {
             sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(rest, type->offset_shift));
@@ -343,7 +333,8 @@ TILES_INLINE void decode_short(float *dst, size_t dst_stride, const uint8_t *wei
 
 DECODE(q2_k, .order = DECODE_BY_RUN, .group = 16, .has_min = 1)
 DECODE(q3_k, .order = DECODE_BY_RUN, .group = 16, .offset_shift = 2)
-DECODE(q4_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
+DECODE(q4_k, .order = DECODE_TURNED, .group = 32, .has_min = 1,
+       .quants_at = offsetof(struct block_q4_k, qs))
 DECODE(q5_k, .order = DECODE_BY_32, .group = 32, .has_min = 1)
 DECODE(q6_k, .group = 16, .offset_shift = 5, .scales_at = offsetof(struct block_q6_k, scales))
 DECODE(iq4_xs, .order = DECODE_BY_16, .group = 32, .offset_shift = 7, .is_wide = 1)

@@ -114,11 +114,42 @@ TILES_INLINE kv_vec kvi_mul_nonzero(kv_vec weight, kv_vec x)
 }
 
 /* Low 16 bits of both, side by side. */
-TILES_INLINE void kvi_store_pairs(int16_t *p, kv_vec even, kv_vec odd)
+TILES_INLINE kv_int kvi_pairs(kv_vec even, kv_vec odd)
 {
     __m256i high = _mm256_slli_epi32(_mm256_castps_si256(odd), 16);
-    __m256i pairs = _mm256_blend_epi16(_mm256_castps_si256(even), high, 0xaa);
-    _mm256_storeu_si256((__m256i *)(void *)p, pairs);
+    return (kv_int)_mm256_blend_epi16(_mm256_castps_si256(even), high, 0xaa);
+}
+
+TILES_INLINE void kvi_store_pairs(int16_t *p, kv_vec even, kv_vec odd)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, (__m256i)kvi_pairs(even, odd));
+}
+
+TILES_INLINE kv_int kvi_as_bits(kv_vec x)
+{
+    return (kv_int)_mm256_castps_si256(x);
+}
+
+/* Of n elements of eight positions each, of panels of halves: the largest magnitudes. */
+TILES_INLINE kv_vec kvi_halves_most(const uint8_t *p, int n)
+{
+    __m128i most = _mm_setzero_si128();
+    for (int i = 0; i < n; i++) {
+        __m128i sizes = avx2_load128(p + (size_t)i * 2 * KERNEL_KV_PANEL);
+        most = _mm_max_epu16(most, _mm_and_si128(sizes, _mm_set1_epi16(0x7fff)));
+    }
+    return _mm256_cvtph_ps(most);
+}
+
+/* Of a row of n halves, a multiple of KV_LANES; a NaN is above all. */
+TILES_INLINE float kvi_row_most(const uint8_t *row, int n)
+{
+    __m128i most = _mm_setzero_si128();
+    for (int i = 0; i < n; i += KV_LANES) {
+        __m128i sizes = _mm_and_si128(avx2_load128(row + 2 * i), _mm_set1_epi16(0x7fff));
+        most = _mm_max_epu16(most, sizes);
+    }
+    return avx2_largest_half(most);
 }
 
 TILES_INLINE void kvi_store_low(int16_t *p, kv_vec x)

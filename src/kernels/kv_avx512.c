@@ -110,10 +110,62 @@ TILES_INLINE kv_vec kvi_mul_nonzero(kv_vec weight, kv_vec x)
 }
 
 /* Low 16 bits of both, side by side. */
-TILES_INLINE void kvi_store_pairs(int16_t *p, kv_vec even, kv_vec odd)
+TILES_INLINE kv_int kvi_pairs(kv_vec even, kv_vec odd)
 {
     __m512i high = _mm512_slli_epi32(_mm512_castps_si512(odd), 16);
-    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_castps_si512(even), high));
+    return (kv_int)_mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_castps_si512(even), high);
+}
+
+TILES_INLINE void kvi_store_pairs(int16_t *p, kv_vec even, kv_vec odd)
+{
+    _mm512_storeu_si512(p, (__m512i)kvi_pairs(even, odd));
+}
+
+TILES_INLINE kv_int kvi_as_bits(kv_vec x)
+{
+    return (kv_int)_mm512_castps_si512(x);
+}
+
+/* The larger magnitudes of halves, a NaN above all. */
+TILES_INLINE __m512i kvi_larger_halves(__m512i bits, const uint8_t *p)
+{
+    __m512i sizes = _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi16(0x7fff));
+    return _mm512_max_epu16(bits, sizes);
+}
+
+/* Of n elements of sixteen positions each: the largest magnitudes. */
+TILES_INLINE kv_vec kvi_halves_most(const uint8_t *p, int n)
+{
+    __m512i bits = _mm512_setzero_si512();
+    int i = 0;
+    for (; i + 2 <= n; i += 2) {
+        bits = kvi_larger_halves(bits, p + (size_t)i * 2 * KERNEL_KV_PANEL);
+    }
+    __m256i most =
+        _mm256_max_epu16(_mm512_castsi512_si256(bits), _mm512_extracti64x4_epi64(bits, 1));
+    if (i < n) {
+        __m256i last = avx2_load(p + (size_t)i * 2 * KERNEL_KV_PANEL);
+        most = _mm256_max_epu16(most, _mm256_and_si256(last, _mm256_set1_epi16(0x7fff)));
+    }
+    return _mm512_cvtph_ps(most);
+}
+
+/* Of a row of n halves, a multiple of KV_LANES. */
+TILES_INLINE float kvi_row_most(const uint8_t *row, int n)
+{
+    __m512i bits = _mm512_setzero_si512();
+    int i = 0;
+    for (; i + 32 <= n; i += 32) {
+        bits = kvi_larger_halves(bits, row + 2 * i);
+    }
+    __m256i most =
+        _mm256_max_epu16(_mm512_castsi512_si256(bits), _mm512_extracti64x4_epi64(bits, 1));
+    if (i < n) {
+        most = _mm256_max_epu16(
+            most, _mm256_and_si256(avx2_load(row + 2 * i), _mm256_set1_epi16(0x7fff)));
+    }
+    return avx2_largest_half(
+        _mm_max_epu16(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1)));
 }
 
 TILES_INLINE void kvi_store_low(int16_t *p, kv_vec x)

@@ -32,14 +32,19 @@ TILES_INLINE void kvi_take_rows(struct kvi_values *values, const enum kernel_kv 
     memset(values->most, 0, sizeof values->most);
     for (int p = 0; p < values->n_pos; p++) {
         const uint8_t *row = values->rows + (size_t)p * values->row_bytes;
+        if (type == KERNEL_KV_F16 && values->n % KV_LANES == 0) {
+            values->most[p] = kvi_row_most(row, values->n);
+            continue;
+        }
         kv_int bits = kvi_zero();
         for (int i = 0; i < values->n; i += KV_LANES) {
             bits = kvi_larger(bits, kvi_value(row, i, values->n, type));
         }
         values->most[p] = kvi_largest(bits);
     }
-    for (int p = 0; p < KERNEL_KV_GROUP; p++) {
-        values->inverse[p] = kvi_inverse_of(values->most[p], KVI_VALUE_MOST);
+    for (int v = 0; v < KERNEL_KV_GROUP / KV_LANES; v++) {
+        kv_int most = kvi_as_bits(kvi_floats(values->most, v));
+        kv_store(values->inverse + v * KV_LANES, kvi_inverse(most, KVI_VALUE_MOST));
     }
 }
 
@@ -159,29 +164,6 @@ TILES_INLINE void kvi_mix_columns(float *out, size_t stride, struct kvi_values *
         memcpy(some + n_whole * KV_LANES, to, rest_bytes);
         kvi_mix_tile(some, 0, values, j, 1, n_whole, 1, n_vecs);
         memcpy(to, some + n_whole * KV_LANES, rest_bytes);
-    }
-}
-
-TILES_INLINE void kvi_mix(float *out, size_t stride, const float *weights, size_t w_stride, int n_q,
-                          const uint8_t *rows, size_t row_bytes, int n_pos, int n,
-                          const enum kernel_kv type)
-{
-    struct kvi_values values;
-    values.row_bytes = row_bytes;
-    values.n = n;
-    for (int p = 0; p < n_pos; p += KERNEL_KV_GROUP) {
-        values.rows = rows + (size_t)p * row_bytes;
-        values.n_pos = n_pos - p < KERNEL_KV_GROUP ? n_pos - p : KERNEL_KV_GROUP;
-        kvi_take_rows(&values, type);
-        for (int j = 0; j < n_q; j += KVI_QUERIES) {
-            int n_here = n_q - j < KVI_QUERIES ? n_q - j : KVI_QUERIES;
-            for (int k = 0; k < n_here; k++) {
-                kvi_take_weights(&values, k, weights + (size_t)(j + k) * w_stride + p);
-            }
-            for (int first = 0; first < n; first += KVI_COLUMNS) {
-                kvi_mix_columns(out + (size_t)j * stride, stride, &values, n_here, first, type);
-            }
-        }
     }
 }
 

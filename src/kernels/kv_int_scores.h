@@ -165,32 +165,4 @@ TILES_INLINE void kvi_score_block(float *scores, size_t stride, const struct kvi
 #undef KVI_SCORE_QUERIES
 }
 
-TILES_INLINE void kvi_scores(float *scores, size_t stride, const float *q, size_t q_stride, int n_q,
-                             const uint8_t *panels, size_t panel_bytes, int n_panels, int n,
-                             const enum kernel_kv type)
-{
-    struct kvi_queries queries;
-    struct kvi_keys keys;
-    queries.n_blocks = (n + KERNEL_KV_BLOCK - 1) / KERNEL_KV_BLOCK;
-    queries.stride = (size_t)queries.n_blocks * KERNEL_KV_BLOCK;
-    int most = KVI_QUERIES * KVI_HEAD / (int)queries.stride;
-    most = most < KVI_QUERIES ? most : KVI_QUERIES;
-    for (int j = 0; j < n_q; j += most) {
-        queries.n_q = n_q - j < most ? n_q - j : most;
-        kvi_take_queries(&queries, q + (size_t)j * q_stride, q_stride, n);
-        for (int p = 0; p < n_panels; p += KV_GROUP_PANELS) {
-            int left = n_panels - p < KV_GROUP_PANELS ? n_panels - p : KV_GROUP_PANELS;
-            keys.n_vecs = left * KV_PANEL_VECS;
-            float *to = scores + (size_t)j * stride + (size_t)p * KERNEL_KV_PANEL;
-            for (int b = 0; b < queries.n_blocks; b++) {
-                int first = b * KERNEL_KV_BLOCK;
-                int n_elems = n - first < KERNEL_KV_BLOCK ? n - first : KERNEL_KV_BLOCK;
-                kvi_take_keys(&keys, panels + (size_t)p * panel_bytes, panel_bytes, first, n_elems,
-                              type);
-                kvi_score_block(to, stride, &queries, &keys, b);
-            }
-        }
-    }
-}
-
 #endif

@@ -26,6 +26,7 @@ enum {
     KV_STREAM_QUERIES = 4,    /* no more than these read from memory rather than from a cache */
     KV_PREFETCH_BYTES = 8192, /* of values, to the second-level cache */
     KVI_QUERIES = 48,         /* whose integers stay in the first-level cache */
+    KVI_FEW_QUERIES = 6,      /* not worth a copy of the integers of keys and values */
     KVI_HEAD = 256,           /* elements of each; longer heads take fewer queries */
     KVI_COLUMNS = 64,         /* of values that are integers at a time */
 };
@@ -39,6 +40,10 @@ TILES_INLINE kv_vec kvi_floats(const float *p, int v)
 }
 #include "kernels/kv_int_mix.h"
 #include "kernels/kv_int_scores.h"
+
+#include "kernels/kv_int_few.h"
+
+#include "kernels/kv_int_calls.h"
 #endif
 
 /* The two kernels in integers of one type at one level. */
