@@ -57,8 +57,9 @@ static void store_row(void *ctx, int i_row, int i_thread)
     norm_heads(forward, k, &job->layer->attn_k_norm, n_head_kv, dim_k);
     rope_rotate_row(forward, q, n_head, dim_k, i_row);
     rope_rotate_row(forward, k, n_head_kv, dim_k, i_row);
+    const float scale = config->attn_scale; /* not read again after every store */
     for (int i = 0; i < n_head * dim_k; i++) {
-        q[i] *= config->attn_scale;
+        q[i] *= scale;
     }
     store_heads(forward, job->i_layer, i_row, i_thread);
 }

@@ -10,14 +10,16 @@ struct ffn_job {
     struct forward *forward;
     const struct acts *in;
     const struct ffn_group *groups;
-    int chunk_rows, chunks_per_group;
+    struct row_split split; /* of the rows of all groups, one after the other */
     float *out;
 };
 
 static void gate_up_chunk(void *ctx, int i_chunk, int i_thread);
 static void down_chunk(void *ctx, int i_chunk, int i_thread);
-static int rows_of_chunk(const struct ffn_job *job, int i_chunk, int n_out, int *first_row);
-static void set_chunks(struct ffn_job *job, int n_groups, int n_out);
+static void gate_up_rows(const struct ffn_job *job, const struct ffn_group *group, int first_row,
+                         int n_rows, int i_thread);
+static void down_rows(const struct ffn_job *job, const struct ffn_group *group, int first_row,
+                      int n_rows, int i_thread);
 
 void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_group *groups,
                     int n_groups, float *out)
@@ -36,12 +38,12 @@ void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_g
     }
     hidden->n = (int)groups[0].gate->n_out;
     hidden->ready = 0;
-    set_chunks(&job, n_groups, hidden->n);
-    pool_for(forward->pool, n_groups * job.chunks_per_group, gate_up_chunk, &job);
+    job.split = linear_split(forward, n_groups * hidden->n);
+    pool_for(forward->pool, job.split.n_chunks, gate_up_chunk, &job);
 
     acts_prepare(forward, hidden, n_rows_out, formats_down);
-    set_chunks(&job, n_groups, (int)groups[0].down->n_out);
-    pool_for(forward->pool, n_groups * job.chunks_per_group, down_chunk, &job);
+    job.split = linear_split(forward, n_groups * (int)groups[0].down->n_out);
+    pool_for(forward->pool, job.split.n_chunks, down_chunk, &job);
 }
 
 void ffn_run_dense(struct forward *forward, const struct layer_weights *layer)
@@ -58,11 +60,20 @@ void ffn_run_dense(struct forward *forward, const struct layer_weights *layer)
 static void gate_up_chunk(void *ctx, int i_chunk, int i_thread)
 {
     const struct ffn_job *job = ctx;
+    int n_ff = (int)job->groups[0].gate->n_out;
+    int end, row = linear_span(&job->split, i_chunk, &end);
+    while (row < end) {
+        int first = row % n_ff, n = end - row < n_ff - first ? end - row : n_ff - first;
+        gate_up_rows(job, &job->groups[row / n_ff], first, n, i_thread);
+        row += n;
+    }
+}
+
+static void gate_up_rows(const struct ffn_job *job, const struct ffn_group *group, int first_row,
+                         int n_rows, int i_thread)
+{
     struct forward *forward = job->forward;
-    const struct ffn_group *group = &job->groups[i_chunk / job->chunks_per_group];
     size_t n_ff = group->gate->n_out;
-    int first_row;
-    int n_rows = rows_of_chunk(job, i_chunk, (int)n_ff, &first_row);
     float *up = forward->tile + (size_t)i_thread * LINEAR_ACT_BLOCK * LINEAR_MAX_ROWS;
     kernel_glu_fn *activate =
         forward->config->activation == FFN_GELU ? forward->k->gelu_mul : forward->k->silu_mul;
@@ -85,10 +96,19 @@ static void gate_up_chunk(void *ctx, int i_chunk, int i_thread)
 static void down_chunk(void *ctx, int i_chunk, int i_thread)
 {
     const struct ffn_job *job = ctx;
-    const struct ffn_group *group = &job->groups[i_chunk / job->chunks_per_group];
+    int n_out = (int)job->groups[0].down->n_out;
+    int end, row = linear_span(&job->split, i_chunk, &end);
+    while (row < end) {
+        int first = row % n_out, n = end - row < n_out - first ? end - row : n_out - first;
+        down_rows(job, &job->groups[row / n_out], first, n, i_thread);
+        row += n;
+    }
+}
+
+static void down_rows(const struct ffn_job *job, const struct ffn_group *group, int first_row,
+                      int n_rows, int i_thread)
+{
     size_t n_out = group->down->n_out;
-    int first_row;
-    int n_rows = rows_of_chunk(job, i_chunk, (int)n_out, &first_row);
     int block = linear_act_block(group->n_rows);
     for (int a = 0; a < group->n_rows; a += block) {
         int n_acts = group->n_rows - a < block ? group->n_rows - a : block;
@@ -96,17 +116,4 @@ static void down_chunk(void *ctx, int i_chunk, int i_thread)
         linear_tile(job->forward, job->out + (size_t)i_out * n_out + first_row, n_out, group->down,
                     first_row, n_rows, &job->forward->hidden, i_out, n_acts, i_thread);
     }
-}
-
-static void set_chunks(struct ffn_job *job, int n_groups, int n_out)
-{
-    job->chunk_rows = linear_chunk_rows(job->forward, n_groups * n_out);
-    job->chunks_per_group = (n_out + job->chunk_rows - 1) / job->chunk_rows;
-}
-
-static int rows_of_chunk(const struct ffn_job *job, int i_chunk, int n_out, int *first_row)
-{
-    *first_row = i_chunk % job->chunks_per_group * job->chunk_rows;
-    int left = n_out - *first_row;
-    return left < job->chunk_rows ? left : job->chunk_rows;
 }

@@ -116,8 +116,16 @@ void linear_run(struct forward *forward, struct acts *in, int n_rows, const stru
 void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
                  const struct weight *weight, int first_row, int n_rows, const struct acts *in,
                  int first_act, int n_acts, int i_thread);
-/* Rows per chunk so that n_total rows spread over the threads. */
-int linear_chunk_rows(const struct forward *forward, int n_total);
+/* How n_rows weight rows are cut into chunks: an equal share for each thread, in its order. */
+struct row_split {
+    int n_rows, share_rows, chunk_rows;
+    int multiple; /* of rows that chunks begin at, within a share */
+    int n_whole;  /* chunks of a share that are whole, before smaller ones */
+    int n_chunks; /* of all shares; some may be empty */
+};
+struct row_split linear_split(const struct forward *forward, int n_rows);
+/* First row of a chunk, and the row after its last. */
+int linear_span(const struct row_split *split, int i_chunk, int *end_row);
 /* Activations per call of linear_tile, at most LINEAR_ACT_BLOCK: equal parts, so that no call is
  * left with the few that kernels are slow for. */
 int linear_act_block(int n_acts);

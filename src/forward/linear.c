@@ -12,6 +12,8 @@ enum {
     MAX_PRODUCTS = 4,
     CHUNKS_PER_THREAD = 8,
     ROWS_MULTIPLE = 32, /* rows that kernels take at once */
+    ROWS_LEAST = 4,
+    N_PARTS = 3, /* of the last chunk of a thread */
 };
 
 struct linear_job {
@@ -19,11 +21,13 @@ struct linear_job {
     const struct acts *in;
     int n_acts;
     const struct linear *products;
-    int n_products, chunk_rows;
-    int first_chunk[MAX_PRODUCTS + 1];
+    int n_products;
+    struct row_split split; /* of the rows of all products, one after the other */
 };
 
 static void linear_chunk(void *ctx, int i_chunk, int i_thread);
+static void linear_rows(const struct linear_job *job, const struct linear *product, int first_row,
+                        int n_rows, int i_thread);
 static void add_bias(float *dst, size_t dst_stride, const float *bias, int n_rows, int n_acts);
 
 void linear_run(struct forward *forward, struct acts *in, int n_rows, const struct linear *products,
@@ -48,13 +52,9 @@ void linear_run(struct forward *forward, struct acts *in, int n_rows, const stru
         .n_acts = n_rows,
         .products = products,
         .n_products = n_products,
-        .chunk_rows = linear_chunk_rows(forward, n_total),
+        .split = linear_split(forward, n_total),
     };
-    for (int i = 0; i < n_products; i++) {
-        int n_chunks = ((int)products[i].weight->n_out + job.chunk_rows - 1) / job.chunk_rows;
-        job.first_chunk[i + 1] = job.first_chunk[i] + n_chunks;
-    }
-    pool_for(forward->pool, job.first_chunk[n_products], linear_chunk, &job);
+    pool_for(forward->pool, job.split.n_chunks, linear_chunk, &job);
 }
 
 void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
@@ -79,12 +79,40 @@ void linear_tile(struct forward *forward, float *dst, size_t dst_stride,
     }
 }
 
-int linear_chunk_rows(const struct forward *forward, int n_total)
+/* A thread has whole chunks, then a half and two quarters of one: who is done first takes over the
+ * small ones from the end of what others have, so all end at nearly the same time. */
+struct row_split linear_split(const struct forward *forward, int n_rows)
 {
-    int n_chunks = forward->n_threads * CHUNKS_PER_THREAD;
-    int rows = n_total / n_chunks;
-    rows = rows < ROWS_MULTIPLE ? rows / 4 * 4 : rows / ROWS_MULTIPLE * ROWS_MULTIPLE;
-    return rows < 4 ? 4 : rows > LINEAR_MAX_ROWS ? LINEAR_MAX_ROWS : rows;
+    int n_threads = forward->n_threads;
+    int share = (n_rows + n_threads - 1) / n_threads;
+    struct row_split split = {.n_rows = n_rows};
+    split.multiple = share >= CHUNKS_PER_THREAD * ROWS_MULTIPLE ? ROWS_MULTIPLE : ROWS_LEAST;
+    split.share_rows = (share + split.multiple - 1) / split.multiple * split.multiple;
+    int rows = split.share_rows / CHUNKS_PER_THREAD / split.multiple * split.multiple;
+    split.chunk_rows = rows < split.multiple    ? split.multiple
+                       : rows > LINEAR_MAX_ROWS ? LINEAR_MAX_ROWS
+                                                : rows;
+    split.n_whole = (split.share_rows - 1) / split.chunk_rows;
+    split.n_chunks = n_threads * (split.n_whole + N_PARTS);
+    return split;
+}
+
+int linear_span(const struct row_split *split, int i_chunk, int *end_row)
+{
+    int per_share = split->n_whole + N_PARTS;
+    int share = i_chunk / per_share * split->share_rows;
+    int i = i_chunk % per_share, part = i - split->n_whole;
+    int quarter = (split->chunk_rows / 4 + split->multiple - 1) / split->multiple * split->multiple;
+    int first = i * split->chunk_rows, end = first + split->chunk_rows;
+    if (part >= 0) {
+        int rest = split->n_whole * split->chunk_rows;
+        first = rest + (part == 0 ? 0 : part + 1) * quarter;
+        end = part == N_PARTS - 1 ? split->share_rows : rest + (part + 2) * quarter;
+    }
+    int end_share = share + split->share_rows;
+    end_share = end_share < split->n_rows ? end_share : split->n_rows;
+    *end_row = share + end < end_share ? share + end : end_share;
+    return share + first < *end_row ? share + first : *end_row;
 }
 
 int linear_act_block(int n_acts)
@@ -105,16 +133,23 @@ void forward_count_weight(struct forward *forward, const struct weight *weight, 
 static void linear_chunk(void *ctx, int i_chunk, int i_thread)
 {
     const struct linear_job *job = ctx;
-    int i_product = 0;
-    while (i_chunk >= job->first_chunk[i_product + 1]) {
-        i_product++;
+    int end, first = linear_span(&job->split, i_chunk, &end);
+    for (int i = 0; i < job->n_products && first < end; i++) {
+        int n_out = (int)job->products[i].weight->n_out;
+        int n_rows = (end < n_out ? end : n_out) - first;
+        if (n_rows > 0) {
+            linear_rows(job, &job->products[i], first, n_rows, i_thread);
+            first += n_rows;
+        }
+        first -= n_out;
+        end -= n_out;
     }
-    const struct linear *product = &job->products[i_product];
-    size_t n_out = product->weight->n_out;
-    int first_row = (i_chunk - job->first_chunk[i_product]) * job->chunk_rows;
-    int n_rows =
-        (int)n_out - first_row < job->chunk_rows ? (int)n_out - first_row : job->chunk_rows;
+}
 
+static void linear_rows(const struct linear_job *job, const struct linear *product, int first_row,
+                        int n_rows, int i_thread)
+{
+    size_t n_out = product->weight->n_out;
     int block = linear_act_block(job->n_acts);
     for (int a = 0; a < job->n_acts; a += block) {
         int n_acts = job->n_acts - a < block ? job->n_acts - a : block;

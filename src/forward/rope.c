@@ -8,6 +8,10 @@
 
 #include <math.h>
 
+static void rotate_neighbours(float *restrict head, const float *restrict cosines,
+                              const float *restrict sines, int n_pairs);
+static void rotate_halves(float *restrict low, float *restrict high, const float *restrict cosines,
+                          const float *restrict sines, int n_pairs);
 static double yarn_correction_dim(const struct rope_config *rope, double n_rotations);
 
 void rope_rotate_row(const struct forward *forward, float *heads, int n_head, int head_dim,
@@ -17,16 +21,34 @@ void rope_rotate_row(const struct forward *forward, float *heads, int n_head, in
     int n_pairs = (int)rope->n_rot / 2;
     const float *cosines = forward->rope_cos + (size_t)i_row * (size_t)n_pairs;
     const float *sines = forward->rope_sin + (size_t)i_row * (size_t)n_pairs;
-    int step = rope->style == ROPE_NORM ? 2 : 1;
-    int apart = rope->style == ROPE_NORM ? 1 : n_pairs;
     for (int h = 0; h < n_head; h++) {
         float *head = heads + (size_t)h * (size_t)head_dim;
-        for (int i = 0; i < n_pairs; i++) {
-            float a = head[i * step];
-            float b = head[i * step + apart];
-            head[i * step] = a * cosines[i] - b * sines[i];
-            head[i * step + apart] = a * sines[i] + b * cosines[i];
+        if (rope->style == ROPE_NORM) {
+            rotate_neighbours(head, cosines, sines, n_pairs);
+        } else {
+            rotate_halves(head, head + n_pairs, cosines, sines, n_pairs);
         }
+    }
+}
+
+/* Pair i is elements 2i and 2i + 1. */
+static void rotate_neighbours(float *restrict head, const float *restrict cosines,
+                              const float *restrict sines, int n_pairs)
+{
+    for (int i = 0; i < n_pairs; i++) {
+        float a = head[2 * i], b = head[2 * i + 1];
+        head[2 * i] = a * cosines[i] - b * sines[i];
+        head[2 * i + 1] = a * sines[i] + b * cosines[i];
+    }
+}
+
+static void rotate_halves(float *restrict low, float *restrict high, const float *restrict cosines,
+                          const float *restrict sines, int n_pairs)
+{
+    for (int i = 0; i < n_pairs; i++) {
+        float a = low[i], b = high[i];
+        low[i] = a * cosines[i] - b * sines[i];
+        high[i] = a * sines[i] + b * cosines[i];
     }
 }
 
