@@ -6,44 +6,79 @@
 #include "measure/row_file.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+static enum mscope_status read_rows(struct bench_versus *versus, const char *const *paths,
+                                    int n_paths, struct mscope_error *err);
+static enum mscope_status take_side(struct bench_versus *versus, const char *roof,
+                                    struct mscope_error *err);
 static enum mscope_status take(void *user, const struct record *row, uint64_t i_line,
                                struct mscope_error *err);
-static void print_page(const struct bench_versus *versus);
+static enum mscope_status print_page(const struct bench_versus *versus, struct mscope_error *err);
+static enum mscope_status print_sides(const struct bench_versus *versus, double middle,
+                                      struct mscope_error *err);
 static void print_differing(const struct bench_versus *versus, const char *const *names, int n);
 static bool has_both_kinds(const struct bench_versus *versus);
 
-enum mscope_status bench_show(const char *const *paths, int n_paths, const char *format,
-                              bool ratios, struct mscope_error *err)
+enum mscope_status bench_show(const char *const *paths, int n_paths,
+                              const struct bench_show_options *options, struct mscope_error *err)
 {
     struct bench_versus versus = {0};
-    enum mscope_status status = MSCOPE_OK;
-    if (strcmp(format, "md") != 0 && strcmp(format, "csv") != 0) {
+    if (strcmp(options->format, "md") != 0 && strcmp(options->format, "csv") != 0) {
         return error_set(err, MSCOPE_ERR_ARGUMENT, "--output", "%s, expected md or csv of show",
-                         format);
+                         options->format);
     }
-    for (int i = 0; i < n_paths && status == MSCOPE_OK; i++) {
-        struct row_file_report report;
-        status = row_file_read(paths[i], take, &versus, &report, err);
-        if (status == MSCOPE_OK && report.n_corrupt + report.n_other_schema > 0) {
-            out_note("%s: %" PRIu64 " lines are no rows of this version and left out", paths[i],
-                     report.n_corrupt + report.n_other_schema);
-        }
+    enum mscope_status status = read_rows(&versus, paths, n_paths, err);
+    if (status == MSCOPE_OK && options->roof != NULL) {
+        status = take_side(&versus, options->roof, err);
     }
-    if (status == MSCOPE_OK && versus.n == 0) {
-        status = error_set(err, MSCOPE_ERR_ARGUMENT, paths[0],
-                           "no row of a bench, expected at least one");
-    }
-    if (status == MSCOPE_OK && strcmp(format, "md") == 0) {
-        print_page(&versus);
-    } else if (status == MSCOPE_OK && ratios) {
+    if (status == MSCOPE_OK && strcmp(options->format, "md") == 0) {
+        status = print_page(&versus, err);
+    } else if (status == MSCOPE_OK && options->ratios) {
         bench_versus_print_ratios_csv(&versus);
     } else if (status == MSCOPE_OK) {
         bench_versus_print_csv(&versus);
     }
     bench_versus_free(&versus);
+    return status;
+}
+
+static enum mscope_status read_rows(struct bench_versus *versus, const char *const *paths,
+                                    int n_paths, struct mscope_error *err)
+{
+    for (int i = 0; i < n_paths; i++) {
+        struct row_file_report report;
+        enum mscope_status status = row_file_read(paths[i], take, versus, &report, err);
+        if (status != MSCOPE_OK) {
+            return status;
+        }
+        if (report.n_corrupt + report.n_other_schema > 0) {
+            out_note("%s: %" PRIu64 " lines are no rows of this version and left out", paths[i],
+                     report.n_corrupt + report.n_other_schema);
+        }
+    }
+    return versus->n > 0 ? MSCOPE_OK
+                         : error_set(err, MSCOPE_ERR_ARGUMENT, paths[0],
+                                     "no row of a bench, expected at least one");
+}
+
+static enum mscope_status take_side(struct bench_versus *versus, const char *roof,
+                                    struct mscope_error *err)
+{
+    double middle = bench_versus_middle(versus);
+    if (isnan(middle)) {
+        return error_set(err, MSCOPE_ERR_ARGUMENT, "--roof",
+                         "%s, but the samples had one read bandwidth, expected two", roof);
+    }
+    struct bench_versus side;
+    enum mscope_status status =
+        bench_versus_side(&side, versus, middle, strcmp(roof, "high") == 0, err);
+    if (status == MSCOPE_OK) {
+        bench_versus_free(versus);
+        *versus = side;
+    }
     return status;
 }
 
@@ -57,7 +92,7 @@ static enum mscope_status take(void *user, const struct record *row, uint64_t i_
     return is_whole ? bench_versus_add(user, row, err) : MSCOPE_OK;
 }
 
-static void print_page(const struct bench_versus *versus)
+static enum mscope_status print_page(const struct bench_versus *versus, struct mscope_error *err)
 {
     static const char *const facts[] = {"cpu", "os", "threads", "kv_type", "commit", "flags"};
     out_printf("# Engines side by side\n\nMade by `moescope bench show` from rows; do not edit.\n"
@@ -80,6 +115,29 @@ static void print_page(const struct bench_versus *versus)
         out_printf("## Mixture-of-Experts beside dense\n\n");
         bench_versus_print_ratios(versus);
     }
+    double middle = bench_versus_middle(versus);
+    return isnan(middle) ? MSCOPE_OK : print_sides(versus, middle, err);
+}
+
+static enum mscope_status print_sides(const struct bench_versus *versus, double middle,
+                                      struct mscope_error *err)
+{
+    out_printf(
+        "\n## Decode by what the memory gave\n\nThe host moved the cores, and engines had them "
+        "here and there: the samples whose read bandwidth was on\none side of %.1f GB/s, then "
+        "the others. Medians of different samples are not compared.\n",
+        middle);
+    for (int above = 0; above < 2; above++) {
+        struct bench_versus side;
+        enum mscope_status status = bench_versus_side(&side, versus, middle, above == 1, err);
+        if (status != MSCOPE_OK) {
+            return status;
+        }
+        out_printf("\n### %s than %.1f GB/s\n\n", above == 1 ? "More" : "Less", middle);
+        bench_versus_print(&side);
+        bench_versus_free(&side);
+    }
+    return MSCOPE_OK;
 }
 
 /* Each value that a field has in the rows, once. */

@@ -339,9 +339,13 @@ static void print_ceilings(const struct bench_versus *versus)
         n_doubtful += row->condition != NULL && strcmp(row->condition, "trust") != 0;
     }
     if (!isnan(low)) {
-        out_printf("\nof roof: decode of the read bandwidth, %.1f to %.1f GB/s; prefill of the "
-                   "int8 peak, %.0f to %.0f GOP/s (medians of the rounds)\n",
-                   low, high, int8_low, int8_high);
+        out_printf("\nof roof: decode of the read bandwidth, %.1f to %.1f GB/s", low, high);
+    }
+    if (!isnan(low) && !isnan(int8_low)) {
+        out_printf("; prefill of the int8 peak, %.0f to %.0f GOP/s", int8_low, int8_high);
+    }
+    if (!isnan(low)) {
+        out_printf(" (medians of the rounds)\n");
     }
     if (n_doubtful > 0) {
         out_printf("%zu of %zu rows are marked: the machine was not quiet (their condition_reasons)"

@@ -36,10 +36,24 @@ void bench_versus_print_csv(const struct bench_versus *versus);
 void bench_versus_print_ratios_csv(const struct bench_versus *versus);
 
 /*
- * `bench show FILE...`: the tables of the bench rows of these files; "csv" of the first table, or
- * with `ratios` of the second.
+ * Read bandwidth in GB/s between those beside the samples, where the highest is far above the
+ * lowest: the cores were moved, and engines that had them here and there cannot be compared by
+ * their medians. Else NaN.
  */
-enum mscope_status bench_show(const char *const *paths, int n_paths, const char *format,
-                              bool ratios, struct mscope_error *err);
+double bench_versus_middle(const struct bench_versus *versus);
+
+/* The decode rows with their samples of one side; the caller frees it. */
+enum mscope_status bench_versus_side(struct bench_versus *out, const struct bench_versus *all,
+                                     double middle, bool above, struct mscope_error *err);
+
+struct bench_show_options {
+    const char *format; /* "md": all tables; "csv": the first, or with `ratios` the second */
+    bool ratios;
+    const char *roof; /* NULL, or "low", "high": decode of that side alone */
+};
+
+/* `bench show FILE...`: the tables of the bench rows of these files. */
+enum mscope_status bench_show(const char *const *paths, int n_paths,
+                              const struct bench_show_options *options, struct mscope_error *err);
 
 #endif

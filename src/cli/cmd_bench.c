@@ -141,10 +141,10 @@ static int show(const struct cli_verb *verb, const struct options *options)
     if (n == 0 || n == MAX_FILES) {
         return cli_usage_error(verb, n == 0 ? "show needs a file of rows" : "too many files");
     }
-    return bench_show(paths, n, options_text(options, "output"), options_flag(options, "ratios"),
-                      &err) == MSCOPE_OK
-               ? CLI_OK
-               : out_error(&err);
+    const struct bench_show_options chosen = {.format = options_text(options, "output"),
+                                              .ratios = options_flag(options, "ratios"),
+                                              .roof = options_text(options, "roof")};
+    return bench_show(paths, n, &chosen, &err) == MSCOPE_OK ? CLI_OK : out_error(&err);
 }
 
 static enum mscope_status read_options(struct bench *bench, const struct options *options,

@@ -201,6 +201,11 @@ const struct option_spec bench_options[] = {
     {.name = "ratios",
      .type = OPTION_FLAG,
      .help = "of show as csv: Mixture-of-Experts models beside dense ones"},
+    {.name = "roof",
+     .type = OPTION_CHOICE,
+     .value_name = "SIDE",
+     .choices = "low|high",
+     .help = "of show: decode alone, where the memory gave its lower or its higher bandwidth"},
     {0},
 };
 

@@ -109,7 +109,18 @@ test_moved() {
     "$program" bench show moved.jsonl > out 2> err
     is $? 0 "exit code of show with a sample that has no roof"
     is "$(grep -c '^| moe.gguf .* |    55 % |' out)" 2 "median share of the other samples"
+    is "$(grep -c '^### ' out)" 2 "sides of 28.3 GB/s"
+    has out '^### Less than 28.3 GB/s$'
+    is "$(grep -cE '^\| moe.gguf .* 30\.00 \| 30\.00 \.\. 30\.00 +\| +1 \| +1\.00 \| +60 % \|' out)" 2 "less memory"
+    is "$(grep -cE '^\| moe.gguf .* 50\.00 \| 50\.00 \.\. 50\.00 +\| +1 \| +1\.00 \| +50 % \|' out)" 2 "more memory"
+    "$program" bench show moved.jsonl -o csv --roof high > table.csv 2> err
+    sed -i 's/"[^"]*"/detail/' table.csv
+    is "$(column tps_median table.csv 'moe.gguf,tg4,other')" 50 "rate of the samples of one side"
+    is "$(column roof_read_gbps table.csv 'moe.gguf,tg4,other')" 40 "read bandwidth beside them"
     sed -i -E "s/$list[^]]*/\"roof_read_gbps_samples\":[null,null,null/" moved.jsonl
+    "$program" bench show moved.jsonl --roof low > out 2> err
+    is $? 1 "exit code of a side where there is none"
+    has err '^moescope: --roof: low, but the samples had one read bandwidth, expected two$'
     "$program" bench show moved.jsonl > out 2> err
     is "$(grep -c '^| moe.gguf .* |       - |' out)" 2 "no share where no sample has a roof"
     "$program" bench show moved.jsonl -o csv > table.csv 2> err
