@@ -7,6 +7,16 @@
 
 #include "kernels/decode_act.h"
 
+/* Words of the lanes of the first, added up, then those of the second. */
+TILES_INLINE __m256i add_lanes(const __m512i four[2])
+{
+    __m512i two = _mm512_add_epi32(_mm512_shuffle_i32x4(four[0], four[1], 0x44),
+                                   _mm512_shuffle_i32x4(four[0], four[1], 0xee));
+    __m512i one = _mm512_add_epi32(_mm512_shuffle_i32x4(two, two, 0x08),
+                                   _mm512_shuffle_i32x4(two, two, 0x0d));
+    return _mm512_castsi512_si256(one);
+}
+
 /* Lane b: the sum of the lanes of v[b]. */
 TILES_INLINE __m256i sum_lanes(const __m512i v[ROWS])
 {
@@ -20,11 +30,7 @@ TILES_INLINE __m256i sum_lanes(const __m512i v[ROWS])
             _mm512_add_epi32(_mm512_unpacklo_epi32(w[2], w[3]), _mm512_unpackhi_epi32(w[2], w[3]));
         four[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
     }
-    __m512i two = _mm512_add_epi32(_mm512_shuffle_i32x4(four[0], four[1], 0x44),
-                                   _mm512_shuffle_i32x4(four[0], four[1], 0xee));
-    __m512i one = _mm512_add_epi32(_mm512_shuffle_i32x4(two, two, 0x08),
-                                   _mm512_shuffle_i32x4(two, two, 0x0d));
-    return _mm512_castsi512_si256(one);
+    return add_lanes(four);
 }
 
 /* Lane b: that of block b, from four pairs. */
@@ -37,11 +43,7 @@ TILES_INLINE __m256i sum_pairs(const __m512i v[4])
         four[i] = _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88)),
                                    _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xdd)));
     }
-    __m512i two = _mm512_add_epi32(_mm512_shuffle_i32x4(four[0], four[1], 0x44),
-                                   _mm512_shuffle_i32x4(four[0], four[1], 0xee));
-    __m512i one = _mm512_add_epi32(_mm512_shuffle_i32x4(two, two, 0x08),
-                                   _mm512_shuffle_i32x4(two, two, 0x0d));
-    return _mm512_castsi512_si256(one);
+    return add_lanes(four);
 }
 
 /* Words of four blocks, zero beyond the nth. */

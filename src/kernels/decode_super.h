@@ -51,8 +51,8 @@ TILES_INLINE __m512i decode_nibbles_high(__m512i bytes)
     return _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(15));
 }
 
-/* Lane by lane, word j of the four becomes vector j: what is added up word by word is then of one
- * vector, and none are left to be added across lanes. */
+/* Lane by lane, word j of the four becomes vector j: what is then added up word by word is all of
+ * one vector's lane, so that sixteen products are one word before any scale is needed. */
 TILES_INLINE void decode_turn(__m512i v[4])
 {
     __m512i ab = _mm512_unpacklo_epi32(v[0], v[1]), ab_high = _mm512_unpackhi_epi32(v[0], v[1]);
