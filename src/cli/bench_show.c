@@ -125,7 +125,7 @@ static enum mscope_status print_sides(const struct bench_versus *versus, double 
     out_printf(
         "\n## Decode by what the memory gave\n\nThe host moved the cores, and engines had them "
         "here and there: the samples whose read bandwidth was on\none side of %.1f GB/s, then "
-        "the others. Medians of different samples are not compared.\n",
+        "the others.\n",
         middle);
     for (int above = 0; above < 2; above++) {
         struct bench_versus side;

@@ -14,12 +14,15 @@ struct ffn_job {
     float *out;
 };
 
+/* Some rows of one group. */
+typedef void group_rows_fn(const struct ffn_job *job, const struct ffn_group *group, int first_row,
+                           int n_rows, int i_thread);
+
 static void gate_up_chunk(void *ctx, int i_chunk, int i_thread);
 static void down_chunk(void *ctx, int i_chunk, int i_thread);
-static void gate_up_rows(const struct ffn_job *job, const struct ffn_group *group, int first_row,
-                         int n_rows, int i_thread);
-static void down_rows(const struct ffn_job *job, const struct ffn_group *group, int first_row,
-                      int n_rows, int i_thread);
+static void run_span(const struct ffn_job *job, int i_chunk, int n_out, group_rows_fn *rows,
+                     int i_thread);
+static group_rows_fn gate_up_rows, down_rows;
 
 void ffn_run_groups(struct forward *forward, struct acts *in, const struct ffn_group *groups,
                     int n_groups, float *out)
@@ -60,11 +63,23 @@ void ffn_run_dense(struct forward *forward, const struct layer_weights *layer)
 static void gate_up_chunk(void *ctx, int i_chunk, int i_thread)
 {
     const struct ffn_job *job = ctx;
-    int n_ff = (int)job->groups[0].gate->n_out;
+    run_span(job, i_chunk, (int)job->groups[0].gate->n_out, gate_up_rows, i_thread);
+}
+
+static void down_chunk(void *ctx, int i_chunk, int i_thread)
+{
+    const struct ffn_job *job = ctx;
+    run_span(job, i_chunk, (int)job->groups[0].down->n_out, down_rows, i_thread);
+}
+
+/* A chunk may end one group, of n_out rows each, and begin the next. */
+static void run_span(const struct ffn_job *job, int i_chunk, int n_out, group_rows_fn *rows,
+                     int i_thread)
+{
     int end, row = linear_span(&job->split, i_chunk, &end);
     while (row < end) {
-        int first = row % n_ff, n = end - row < n_ff - first ? end - row : n_ff - first;
-        gate_up_rows(job, &job->groups[row / n_ff], first, n, i_thread);
+        int first = row % n_out, n = end - row < n_out - first ? end - row : n_out - first;
+        rows(job, &job->groups[row / n_out], first, n, i_thread);
         row += n;
     }
 }
@@ -90,18 +105,6 @@ static void gate_up_rows(const struct ffn_job *job, const struct ffn_group *grou
             activate(gate + (size_t)i * n_ff, gate + (size_t)i * n_ff,
                      up + (size_t)i * LINEAR_MAX_ROWS, n_rows);
         }
-    }
-}
-
-static void down_chunk(void *ctx, int i_chunk, int i_thread)
-{
-    const struct ffn_job *job = ctx;
-    int n_out = (int)job->groups[0].down->n_out;
-    int end, row = linear_span(&job->split, i_chunk, &end);
-    while (row < end) {
-        int first = row % n_out, n = end - row < n_out - first ? end - row : n_out - first;
-        down_rows(job, &job->groups[row / n_out], first, n, i_thread);
-        row += n;
     }
 }
 

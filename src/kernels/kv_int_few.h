@@ -6,22 +6,6 @@
 #ifndef KERNELS_KV_INT_FEW_H
 #define KERNELS_KV_INT_FEW_H
 
-/* Elements first .. +n of the positions of vector v: their largest magnitudes. */
-TILES_INLINE kv_vec kvi_few_most(const uint8_t *panels, size_t panel_bytes, int v, int first, int n,
-                                 const enum kernel_kv type)
-{
-    if (type == KERNEL_KV_F16) {
-        const uint8_t *panel = panels + (size_t)(v / KV_PANEL_VECS) * panel_bytes;
-        return kvi_halves_most(panel + 2 * (first * KERNEL_KV_PANEL + v % KV_PANEL_VECS * KV_LANES),
-                               n);
-    }
-    kv_int bits = kvi_zero();
-    for (int i = 0; i < n; i += BLOCK_ELEMS) {
-        bits = kvi_key_most(panels, panel_bytes, v, first + i, BLOCK_ELEMS, bits, type);
-    }
-    return kvi_as_float(bits);
-}
-
 /* A line of keys further on, if one begins with element i of the first vector of a panel. */
 TILES_INLINE void kvi_few_prefetch(const uint8_t *panels, size_t panel_bytes, int v, int i,
                                    const enum kernel_kv type)
@@ -48,7 +32,7 @@ TILES_INLINE void kvi_few_scores(float *scores, size_t stride, const struct kvi_
     for (int b = 0; b < queries->n_blocks; b++) {
         int first = b * KERNEL_KV_BLOCK;
         int n_elems = n - first < KERNEL_KV_BLOCK ? n - first : KERNEL_KV_BLOCK;
-        kv_vec most = kvi_few_most(panels, panel_bytes, v, first, n_elems, type);
+        kv_vec most = kvi_keys_most(panels, panel_bytes, v, first, n_elems, type);
         kv_vec inverse = kvi_inverse(kvi_as_bits(most), KVI_KEY_MOST), scale = kv_set1(1.0f);
         kv_int sums[KV_MAX_QUERIES];
         TILES_UNROLL

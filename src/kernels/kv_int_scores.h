@@ -37,23 +37,27 @@ TILES_INLINE void kvi_take_queries(struct kvi_queries *to, const float *q, size_
     }
 }
 
-/* Elements first .. +n of the positions of vector v, which have one scale in Q8_0: the larger of
- * `most` and what they reach. */
-TILES_INLINE kv_int kvi_key_most(const uint8_t *panels, size_t panel_bytes, int v, int first, int n,
-                                 kv_int most, const enum kernel_kv type)
+/* Elements first .. +n of the positions of vector v: their largest magnitudes. */
+TILES_INLINE kv_vec kvi_keys_most(const uint8_t *panels, size_t panel_bytes, int v, int first,
+                                  int n, const enum kernel_kv type)
 {
-    kv_vec scale = kv_set1(1.0f);
-    if (type == KERNEL_KV_Q8_0) {
-        scale = kv_key_scale(panels, panel_bytes, v, first);
+    if (type == KERNEL_KV_F16) {
+        const uint8_t *panel = panels + (size_t)(v / KV_PANEL_VECS) * panel_bytes;
+        return kvi_halves_most(panel + 2 * (first * KERNEL_KV_PANEL + v % KV_PANEL_VECS * KV_LANES),
+                               n);
     }
+    kv_int bits = kvi_zero();
+    kv_vec scale = kv_set1(0.0f);
     for (int i = first; i < first + n; i++) {
-        kv_vec key = kv_key(panels, panel_bytes, v, i, type);
-        most = kvi_larger(most, type == KERNEL_KV_Q8_0 ? kv_mul(key, scale) : key);
+        if (i % BLOCK_ELEMS == 0) {
+            scale = kv_key_scale(panels, panel_bytes, v, i);
+        }
+        bits = kvi_larger(bits, kv_mul(kv_key(panels, panel_bytes, v, i, type), scale));
     }
-    return most;
+    return kvi_as_float(bits);
 }
 
-/* Likewise to integers. */
+/* Elements first .. +n of vector v, which have one scale in Q8_0, to integers. */
 TILES_INLINE void kvi_key_round(int16_t *to, size_t stride, const uint8_t *panels,
                                 size_t panel_bytes, int v, int first, int n, kv_vec inverse,
                                 const enum kernel_kv type)
@@ -80,12 +84,9 @@ TILES_INLINE void kvi_take_keys(struct kvi_keys *to, const uint8_t *panels, size
     to->n_pairs = (n + 1) / 2;
     int half = n < BLOCK_ELEMS ? n : BLOCK_ELEMS;
     for (int v = 0; v < to->n_vecs; v++) {
-        kv_int bits = kvi_key_most(panels, panel_bytes, v, first, half, kvi_zero(), type);
-        if (n > half) {
-            bits = kvi_key_most(panels, panel_bytes, v, first + half, n - half, bits, type);
-        }
-        kv_vec inverse = kvi_inverse(bits, KVI_KEY_MOST);
-        kv_store(to->scales + v * KV_LANES, kvi_as_float(bits));
+        kv_vec most = kvi_keys_most(panels, panel_bytes, v, first, n, type);
+        kv_vec inverse = kvi_inverse(kvi_as_bits(most), KVI_KEY_MOST);
+        kv_store(to->scales + v * KV_LANES, most);
         int16_t *ints = to->ints + (size_t)v * 2 * KV_LANES;
         size_t stride = (size_t)to->n_vecs * 2 * KV_LANES;
         kvi_key_round(ints, stride, panels, panel_bytes, v, first, half, inverse, type);
